@@ -1,0 +1,152 @@
+/**
+ * The Machine protocol: what Kubernetes needs of a Machine and the public Machines API lacks.
+ * The wire is specified in docs/machine-protocol.md; these are its JSON shapes.
+ * Container states use Kubernetes' own words, because that is what the protocol exists for.
+ */
+import type { Machine, MachineId } from "./machine.ts";
+
+/** Metadata key; with the value `bundle` no container starts before a bundle was delivered. */
+export const AWAITS_KEY = "fks_awaits";
+
+/** Where a Machine is found: its App's name and its id. */
+export interface MachineRef {
+  readonly app: string;
+  readonly id: MachineId;
+}
+
+/**
+ * All that must not, or cannot, stand in a Machine's config. It is never shown by any read.
+ * Delivering again replaces volumes' files at once and the rest from a container's next start on.
+ */
+export interface Bundle {
+  readonly containers: Readonly<Record<string, ContainerBundle>>;
+  /** By volume name: the files a `mounts[]` entry of that name shows. */
+  readonly volumes: Readonly<Record<string, readonly VolumeFile[]>>;
+  /** Lines for `/etc/hosts` beside the ones every Machine gets. */
+  readonly hosts?: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
+}
+
+export interface ContainerBundle {
+  /** In order; they win over `config.containers[].env`. */
+  readonly env?: readonly { readonly name: string; readonly value: string }[];
+  /** With a value these win over `config.containers[].entrypoint` and `.cmd`; `[]` is a value. */
+  readonly entrypoint?: readonly string[];
+  readonly cmd?: readonly string[];
+  readonly workingDir?: string;
+  readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never";
+  readonly resources?: ContainerResources;
+  /** Names of this container's mounts that are read-only. */
+  readonly readOnlyMounts?: readonly string[];
+}
+
+export interface ContainerResources {
+  /** Hard limit in thousandths of a core; absent: the Machine's. */
+  readonly cpu_millis?: number;
+  /** Hard limit in bytes; absent: the Machine's. */
+  readonly memory_bytes?: number;
+}
+
+export interface VolumeFile {
+  /** Relative to the mount, no `..`. */
+  readonly path: string;
+  /** Permission bits as a decimal number. */
+  readonly mode: number;
+  /** Base64. */
+  readonly content: string;
+}
+
+/** What the protocol tells of one Machine. */
+export interface MachineReport {
+  /** Grows with every change of this report or of the Machine. */
+  readonly revision: number;
+  /** What the Machine still waits for before its containers start. */
+  readonly awaits?: "bundle";
+  /** When the Machine's network was ready, RFC 3339; absent before. */
+  readonly networkReadyAt?: string;
+  readonly containers: readonly ContainerReport[];
+  /** Oldest first, the newest fifty. */
+  readonly events: readonly ContainerEvent[];
+}
+
+export interface ContainerReport {
+  readonly name: string;
+  readonly image: string;
+  /** `repository@sha256:…`, empty until the image is there. */
+  readonly imageID: string;
+  /** `fks://…`, empty before the first start. */
+  readonly containerID: string;
+  readonly restartCount: number;
+  readonly state: ContainerState;
+  readonly lastState?: ContainerState;
+  /** True once it runs and its startup check, if any, passed. */
+  readonly started: boolean;
+  readonly ready: boolean;
+}
+
+/** Exactly one of the three is present, as in Kubernetes' ContainerState. */
+export interface ContainerState {
+  readonly waiting?: { readonly reason: string; readonly message?: string };
+  readonly running?: { readonly startedAt: string };
+  readonly terminated?: ContainerTerminated;
+}
+
+export interface ContainerTerminated {
+  readonly exitCode: number;
+  /** Only when a signal ended it. */
+  readonly signal?: number;
+  /** `Completed`, `Error`, `OOMKilled`, `ContainerStatusUnknown`, `ContainerCannotRun` … */
+  readonly reason: string;
+  readonly message?: string;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly containerID: string;
+}
+
+/** What happened to a container, in the kubelet's reasons and words. */
+export interface ContainerEvent {
+  /** Unique in its Machine and growing. */
+  readonly seq: number;
+  readonly container: string;
+  readonly type: "Normal" | "Warning";
+  /** `Pulling`, `Pulled`, `Created`, `Started`, `Killing`, `BackOff`, `Failed` … */
+  readonly reason: string;
+  readonly message: string;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
+/** One line of the change stream; `synced` follows the Machines that existed at its start. */
+export type MachineChange =
+  | {
+      readonly type: "machine";
+      readonly app: string;
+      readonly machine: Machine;
+      readonly report: MachineReport;
+    }
+  | { readonly type: "gone"; readonly app: string; readonly id: MachineId }
+  | { readonly type: "synced" }
+  | { readonly type: "ping" };
+
+export interface LogOptions {
+  readonly follow?: boolean;
+  readonly previous?: boolean;
+  /** 0 is a value: nothing of the past. */
+  readonly tailLines?: number;
+  readonly limitBytes?: number;
+  readonly sinceSeconds?: number;
+  /** RFC 3339. */
+  readonly sinceTime?: string;
+  /** Each line starts with RFC 3339 nanoseconds and a space. */
+  readonly timestamps?: boolean;
+}
+
+export interface TerminalSize {
+  readonly cols: number;
+  readonly rows: number;
+}
+
+/** How an exec ended. */
+export interface ExitStatus {
+  readonly exitCode: number;
+  readonly signal?: number;
+}

@@ -1,0 +1,64 @@
+import type {
+  Bundle,
+  ExitStatus,
+  LogOptions,
+  MachineChange,
+  MachineRef,
+  MachineReport,
+  TerminalSize,
+  VolumeFile,
+} from "../fly/machine-protocol.ts";
+
+/**
+ * The Machine protocol as its user sees it. `NotFound` when the Machine or container is not there,
+ * `Conflict` when it is not in a state for the call, `Unavailable` when it cannot be asked.
+ */
+export interface MachineProtocol {
+  report(machine: MachineRef, signal: AbortSignal): Promise<MachineReport>;
+  /** Hands over what the containers wait for. Idempotent; a second one replaces the first. */
+  deliver(machine: MachineRef, bundle: Bundle, signal: AbortSignal): Promise<void>;
+  /** Replaces the files of one volume atomically, in running containers too. */
+  writeFiles(
+    machine: MachineRef,
+    volume: string,
+    files: readonly VolumeFile[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** The container's output as the options want it; ends by itself unless `follow`. */
+  logs(
+    machine: MachineRef,
+    container: string,
+    options: LogOptions,
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>>;
+  /** Runs a command; resolves when it ended. Aborting kills it. */
+  exec(
+    machine: MachineRef,
+    container: string,
+    request: ExecRequest,
+    signal: AbortSignal,
+  ): Promise<ExitStatus>;
+  /** A TCP connection to a port on the Machine's own loopback: 127.0.0.1, then ::1. */
+  connect(machine: MachineRef, port: number, signal: AbortSignal): Promise<Connection>;
+  /**
+   * Every Machine of ours now, then `synced`, then each change; a `ping` at least every ten seconds.
+   * Ends or throws when the connection is lost: start again, the first part tells all that was missed.
+   */
+  watch(signal: AbortSignal): AsyncIterable<MachineChange>;
+}
+
+export interface ExecRequest {
+  readonly command: readonly string[];
+  readonly tty: boolean;
+  readonly stdin?: ReadableStream<Uint8Array>;
+  readonly stdout?: WritableStream<Uint8Array>;
+  /** Not used with a terminal. */
+  readonly stderr?: WritableStream<Uint8Array>;
+  readonly resize?: ReadableStream<TerminalSize>;
+}
+
+/** Two directions; closing `writable` is a half-close, the other side may still speak. */
+export interface Connection {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+}

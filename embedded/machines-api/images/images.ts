@@ -1,0 +1,71 @@
+/** Images on this host: pulled from a registry or loaded from a file, unpacked once, shared. */
+export interface Images {
+  /**
+   * The image, unpacked and ready to run. A reference loaded from a file wins over registries,
+   * also with `Always`. Two callers for one image share one pull.
+   *
+   * Throws FksError `InvalidInput` (message starts with `InvalidImageName`) for a reference that is
+   * none, `NotFound` (`ErrImageNeverPull`) when it is not here and may not be pulled, `Unauthorized`,
+   * `NotFound` or `Unavailable` when the pull failed, each with one sentence for people.
+   */
+  ensure(request: ImageRequest, signal: AbortSignal): Promise<Image>;
+
+  /** Takes in a `docker save` or OCI archive. Resolves with the references now here. */
+  load(file: string, signal: AbortSignal): Promise<readonly LoadedImage[]>;
+
+  list(): Promise<readonly LoadedImage[]>;
+
+  /** Forgets a reference; content no reference and no `inUse` digest needs is deleted. */
+  remove(reference: string, inUse: ReadonlySet<string>): Promise<void>;
+}
+
+export interface ImageRequest {
+  readonly reference: string;
+  readonly pullPolicy: "Always" | "IfNotPresent" | "Never";
+  /** Tried in order before anonymous access. */
+  readonly credentials?: readonly RegistryCredential[];
+}
+
+export interface RegistryCredential {
+  readonly registry: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface Image {
+  /** Normalised: `registry/repository:tag` or `…@sha256:…`. */
+  readonly reference: string;
+  readonly registry: string;
+  readonly repository: string;
+  readonly tag: string;
+  /** Of the manifest, `sha256:…`. */
+  readonly digest: string;
+  /** Of the config; names the unpacked root. */
+  readonly configDigest: string;
+  /** Absolute path of the flattened, read-only root file system. */
+  readonly root: string;
+  readonly sizeBytes: number;
+  readonly config: ImageConfig;
+  /** How it came to be here, for the event `Pulled`. */
+  readonly source: "loaded" | "present" | "pulled";
+  /** Milliseconds this call took. */
+  readonly tookMs: number;
+}
+
+/** The `config` object of an OCI image configuration, in its own words. */
+export interface ImageConfig {
+  readonly Env?: readonly string[];
+  readonly Entrypoint?: readonly string[];
+  readonly Cmd?: readonly string[];
+  readonly WorkingDir?: string;
+  readonly User?: string;
+  readonly StopSignal?: string;
+  readonly ExposedPorts?: Readonly<Record<string, unknown>>;
+  readonly Labels?: Readonly<Record<string, string>>;
+}
+
+export interface LoadedImage {
+  readonly reference: string;
+  readonly digest: string;
+  readonly sizeBytes: number;
+}
