@@ -13,7 +13,11 @@ export interface ClusterObjects {
     signal: AbortSignal,
   ): Promise<void>;
   /** `undefined` only for a 404. */
-  configMap(namespace: string, name: string, signal: AbortSignal): Promise<ConfigMapView | undefined>;
+  configMap(
+    namespace: string,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<ConfigMapView | undefined>;
   /** A token bound to this very Pod (TokenRequest), asked for as the Pod's Node. */
   podToken(pod: Pod, request: PodTokenRequest, signal: AbortSignal): Promise<PodToken>;
 }

@@ -106,7 +106,11 @@ export interface VolumeSpec {
   readonly name: string;
   readonly kind: "disk" | "memory" | "files";
   readonly sizeMb: number | undefined;
-  readonly files: readonly { readonly path: string; readonly mode: number; readonly content: Uint8Array }[];
+  readonly files: readonly {
+    readonly path: string;
+    readonly mode: number;
+    readonly content: Uint8Array;
+  }[];
 }
 
 export interface FileSpec {
