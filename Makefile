@@ -1,0 +1,55 @@
+# `make` explains itself. Every target sets up what it needs; a second run finds it there.
+.DEFAULT_GOAL := help
+.PHONY: help setup check format golden test unit e2e build serve demo bench clean
+.ONESHELL:
+.SHELLFLAGS := -euc
+
+BUN := ./scripts/bun
+PACKAGES := node_modules/.installed
+
+help: ## this list
+	@echo "fks-node: a Kubernetes API whose Pods are Fly Machines"
+	@echo
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
+	@echo
+	@echo "  ARGS=\"…\" goes to the command of serve, test, unit, e2e and bench."
+
+$(PACKAGES): package.json bun.lockb bunfig.toml
+	@$(BUN) install --frozen-lockfile --silent
+	@touch $@
+
+setup: $(PACKAGES) ## packages, system programs and the control plane's executable
+	@$(BUN) scripts/setup.ts system kube
+
+check: $(PACKAGES) ## format, lint, types, unused code, architecture, generated files, lock file
+	@$(BUN) scripts/check.ts
+
+format: $(PACKAGES) ## put every file into its format
+	@$(BUN) x biome check --write .
+
+golden: $(PACKAGES) ## rewrite golden files and generated documents
+	@$(BUN) scripts/golden.ts
+
+test: setup ## every test: unit, contract, real control plane, real containers
+	@$(BUN) scripts/test.ts $(ARGS)
+
+unit: $(PACKAGES) ## only the tests that need no system programs
+	@$(BUN) scripts/test.ts unit $(ARGS)
+
+e2e: setup ## only the end-to-end tests
+	@$(BUN) scripts/test.ts e2e $(ARGS)
+
+build: $(PACKAGES) ## dist/fks-node, one executable
+	@$(BUN) scripts/build.ts
+
+serve: setup build ## a cluster on this host, until Ctrl-C
+	@./dist/fks-node serve $(ARGS)
+
+demo: setup build ## load a small image into the running cluster and apply examples/
+	@$(BUN) scripts/demo.ts $(ARGS)
+
+bench: setup build ## the measurements of docs/benchmarks.md
+	@$(BUN) bench/run.ts $(ARGS)
+
+clean: ## remove what was built here; caches outside stay
+	@rm -rf dist .cache node_modules .tools

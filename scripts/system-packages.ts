@@ -1,0 +1,89 @@
+/** The host programs fks-node runs on, and the packages that bring them, by package manager. */
+export interface SystemProgram {
+  /** Any one of these on PATH is enough. */
+  readonly anyOf: readonly string[];
+  readonly why: string;
+  readonly packages: Readonly<Record<PackageManager, string>>;
+}
+
+export type PackageManager = "apt-get" | "dnf" | "pacman" | "apk";
+
+export const SYSTEM_PROGRAMS: readonly SystemProgram[] = [
+  {
+    anyOf: ["runc"],
+    why: "runs containers on hosts with hybrid cgroups",
+    packages: { "apt-get": "runc", dnf: "runc", pacman: "runc", apk: "runc" },
+  },
+  {
+    anyOf: ["crun"],
+    why: "runs containers",
+    packages: { "apt-get": "crun", dnf: "crun", pacman: "crun", apk: "crun" },
+  },
+  {
+    anyOf: ["conmon"],
+    why: "keeps containers alive while fks-node is away",
+    packages: { "apt-get": "conmon", dnf: "conmon", pacman: "conmon", apk: "conmon" },
+  },
+  {
+    anyOf: ["catatonit"],
+    why: "is the first process of each container",
+    packages: { "apt-get": "catatonit", dnf: "catatonit", pacman: "catatonit", apk: "catatonit" },
+  },
+  {
+    anyOf: ["ip"],
+    why: "makes networks",
+    packages: { "apt-get": "iproute2", dnf: "iproute", pacman: "iproute2", apk: "iproute2" },
+  },
+  {
+    anyOf: ["nft"],
+    why: "lets containers out to the internet",
+    packages: { "apt-get": "nftables", dnf: "nftables", pacman: "nftables", apk: "nftables" },
+  },
+  {
+    anyOf: ["nsenter"],
+    why: "runs tests in networks of their own",
+    packages: {
+      "apt-get": "util-linux",
+      dnf: "util-linux",
+      pacman: "util-linux",
+      apk: "util-linux",
+    },
+  },
+  {
+    anyOf: ["busybox"],
+    why: "is what the demo's and the tests' images are made of",
+    packages: {
+      "apt-get": "busybox-static",
+      dnf: "busybox",
+      pacman: "busybox",
+      apk: "busybox-static",
+    },
+  },
+];
+
+const INSTALL: Readonly<Record<PackageManager, readonly string[]>> = {
+  "apt-get": ["install", "-y", "--no-install-recommends"],
+  dnf: ["install", "-y"],
+  pacman: ["-S", "--noconfirm", "--needed"],
+  apk: ["add"],
+};
+
+/** The programs that `has` does not find. */
+export function missingPrograms(has: (program: string) => boolean): readonly SystemProgram[] {
+  return SYSTEM_PROGRAMS.filter(({ anyOf }) => !anyOf.some(has));
+}
+
+/** The command that installs what the programs need, with this host's package manager. */
+export function installCommandFor(
+  programs: readonly SystemProgram[],
+  manager: PackageManager,
+): readonly string[] {
+  const packages = new Set(programs.map((program) => program.packages[manager]));
+  return [manager, ...INSTALL[manager], ...packages];
+}
+
+/** The first package manager that `has` finds. */
+export function packageManagerOf(has: (program: string) => boolean): PackageManager | undefined {
+  const known: readonly PackageManager[] = ["apt-get", "dnf", "pacman", "apk"];
+  return known.find(has);
+}
