@@ -8,7 +8,10 @@ import type { ImageConfig } from "../images/images.ts";
 export interface Runtime {
   readonly kind: "crun" | "none";
 
-  /** Makes the Machine's network and folders; a Machine that has them already is a success. */
+  /**
+   * Makes the Machine's network and folders. A Machine that has them already is a success; its
+   * `/etc/hosts` is written anew, because a bundle may bring more lines before the first start.
+   */
   prepare(machine: MachineSpec, signal: AbortSignal): Promise<void>;
 
   /** Creates and starts one container of a prepared Machine. `InvalidInput` when it cannot run. */
@@ -22,6 +25,12 @@ export interface Runtime {
 
   /** Removes all that is left of a Machine: processes, mounts, network, files. Idempotent. */
   remove(machineId: string, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Called once before `list`, with what ran when the last process wrote it down: for a runtime
+   * that has no processes to look at.
+   */
+  recall?(running: readonly FoundContainer[]): void;
 
   /** Containers that run or ended on this host, as a new process finds them. */
   list(signal: AbortSignal): Promise<readonly FoundContainer[]>;
