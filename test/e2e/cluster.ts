@@ -1,0 +1,124 @@
+/** A whole fks-node for end-to-end tests: the compiled executable, its own data directory, real Pods. */
+import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensureKube } from "#embedded/control-plane/upstream/build.ts";
+import { eventually, type Ran, type RunOptions, run, succeed } from "./process.ts";
+
+const EXECUTABLE = "dist/fks-node";
+const START_TIMEOUT_MS = 90_000;
+
+export interface Cluster {
+  readonly dataDir: string;
+  /** The running `serve`. */
+  pid(): number;
+  /** kubectl with this cluster's kubeconfig; throws when it fails. */
+  kubectl(args: readonly string[], options?: RunOptions): Promise<string>;
+  /** The same, and a failure is a result. */
+  tryKubectl(args: readonly string[], options?: RunOptions): Promise<Ran>;
+  /** `kubectl apply -f -` of one or more objects. */
+  apply(...objects: readonly object[]): Promise<void>;
+  /** `kubectl get … -o json`. */
+  get<T>(...args: readonly string[]): Promise<T>;
+  /** fks-node's own subcommands with this data directory. */
+  fks(args: readonly string[], options?: RunOptions): Promise<Ran>;
+  /** The command line of kubectl, for tests that drive it by hand. */
+  kubectlCommand(args: readonly string[]): readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** What `serve` printed so far. */
+  output(): string;
+  start(): Promise<void>;
+  /** SIGTERM, and the time it took until it was gone, in milliseconds. */
+  stop(): Promise<number>;
+  /** SIGKILL to `serve` alone. */
+  kill(): Promise<void>;
+  /** Stops it, removes all Machines and networks, deletes the data directory. */
+  close(): Promise<void>;
+}
+
+/** Starts a cluster and waits until its Nodes are Ready. `flags` go to `serve`. */
+export async function startCluster(flags: readonly string[] = []): Promise<Cluster> {
+  const dataDir = mkdtempSync(join(tmpdir(), "fks-e2e-"));
+  const kube = await ensureKube({ onProgress: () => {} }, AbortSignal.timeout(60 * 60_000));
+  const env = { KUBECONFIG: join(dataDir, "kubeconfig"), FKS_KUBE_BIN: kube, NO_COLOR: "1" };
+  const outputFile = join(dataDir, "serve.out");
+  let serve: Bun.Subprocess | undefined;
+
+  const kubectlCommand = (args: readonly string[]): readonly string[] => [kube, "kubectl", ...args];
+  const output = (): string => readFileSync(outputFile, "utf8");
+  const running = (): Bun.Subprocess => {
+    if (serve === undefined) throw new Error("serve does not run");
+    return serve;
+  };
+
+  const cluster: Cluster = {
+    dataDir,
+    env,
+    output,
+    kubectlCommand,
+    pid: () => running().pid,
+    kubectl: (args, options) =>
+      succeed(kubectlCommand(args), { ...options, env: { ...env, ...options?.env } }),
+    tryKubectl: (args, options) =>
+      run(kubectlCommand(args), { ...options, env: { ...env, ...options?.env } }),
+    async apply(...objects) {
+      const list = { apiVersion: "v1", kind: "List", items: objects };
+      await cluster.kubectl(["apply", "-f", "-"], { stdin: JSON.stringify(list) });
+    },
+    async get(...args) {
+      return JSON.parse(await cluster.kubectl(["get", ...args, "-o", "json"]));
+    },
+    fks: (args, options) =>
+      run([EXECUTABLE, ...args, "--data-dir", dataDir], {
+        ...options,
+        env: { ...env, ...options?.env },
+      }),
+    async start() {
+      const file = openSync(outputFile, "a");
+      serve = Bun.spawn([EXECUTABLE, "serve", "--data-dir", dataDir, ...flags], {
+        stdin: "ignore",
+        stdout: file,
+        stderr: file,
+        env: { ...process.env, ...env },
+      });
+      await eventually("every Node is Ready", () => nodesReady(cluster, running()), {
+        timeoutMs: START_TIMEOUT_MS,
+        explain: async () => output(),
+      });
+    },
+    async stop() {
+      const startedAt = performance.now();
+      running().kill("SIGTERM");
+      await running().exited;
+      serve = undefined;
+      return performance.now() - startedAt;
+    },
+    async kill() {
+      running().kill("SIGKILL");
+      await running().exited;
+      serve = undefined;
+    },
+    async close() {
+      if (serve !== undefined) await cluster.stop();
+      await succeed([EXECUTABLE, "reset", "--yes", "--data-dir", dataDir], { env });
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+  await cluster.start();
+  return cluster;
+}
+
+interface NodeList {
+  readonly items: readonly {
+    readonly status: { readonly conditions?: readonly { type: string; status: string }[] };
+  }[];
+}
+
+async function nodesReady(cluster: Cluster, serve: Bun.Subprocess): Promise<true | undefined> {
+  if (serve.exitCode !== null) throw new Error(`serve ended with exit code ${serve.exitCode}`);
+  const { items } = await cluster.get<NodeList>("nodes");
+  const ready = items.filter(({ status }) =>
+    status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True"),
+  );
+  return items.length > 0 && ready.length === items.length ? true : undefined;
+}

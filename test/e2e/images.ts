@@ -1,0 +1,49 @@
+/** Images of the end-to-end tests, made here from busybox and our own programs. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { busyboxRoot } from "#scripts/busybox-root.ts";
+import { builtImage, dockerArchive } from "#scripts/image-archive.ts";
+import type { Cluster } from "./cluster.ts";
+import { succeed } from "./process.ts";
+
+/** busybox with an HTTP server on port 8080, and `api-client`, which asks the API server. */
+export const WEB_IMAGE = "fks-test/web:1";
+/** The same with another page. */
+export const WEB_IMAGE_2 = "fks-test/web:2";
+
+/** Loads both images into the cluster. */
+export async function loadImages(cluster: Cluster): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "fks-e2e-images-"));
+  try {
+    const client = join(folder, "api-client");
+    await succeed(["go", "-C", "test/programs/api-client", "build", "-o", client, "."], {
+      env: { CGO_ENABLED: "0" },
+      timeoutMs: 300_000,
+    });
+    const archive = join(folder, "images.tar");
+    const images = [WEB_IMAGE, WEB_IMAGE_2].map((reference) =>
+      builtImage({
+        reference,
+        config: {
+          Env: ["PATH=/bin"],
+          Cmd: ["/bin/busybox", "httpd", "-f", "-p", "[::]:8080", "-h", "/www"],
+        },
+        layers: [
+          { entries: busyboxRoot() },
+          {
+            entries: [
+              { path: "bin/api-client", content: readFileSync(client), mode: 0o755 },
+              { path: "www/index.html", content: `${reference}\n` },
+            ],
+          },
+        ],
+      }),
+    );
+    writeFileSync(archive, dockerArchive(images));
+    const loaded = await cluster.fks(["image", "load", archive]);
+    if (loaded.exitCode !== 0) throw new Error(`image load: ${loaded.stdout}${loaded.stderr}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,95 @@
+/** Small Kubernetes objects for end-to-end tests. */
+import type { Pod } from "#core/kube/pod.ts";
+import type { Cluster } from "./cluster.ts";
+import { WEB_IMAGE } from "./images.ts";
+import { eventually } from "./process.ts";
+
+export interface PodOptions {
+  readonly spec?: object;
+  readonly container?: object;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** A Pod with one container `main` of the web image; options are laid over it. */
+export function podOf(name: string, options: PodOptions = {}): object {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, labels: options.labels ?? {} },
+    spec: {
+      terminationGracePeriodSeconds: 2,
+      containers: [{ name: "main", image: WEB_IMAGE, ...options.container }],
+      ...options.spec,
+    },
+  };
+}
+
+export function deploymentOf(name: string, replicas: number, image = WEB_IMAGE): object {
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: name } },
+      template: {
+        metadata: { labels: { app: name } },
+        spec: {
+          terminationGracePeriodSeconds: 2,
+          containers: [
+            { name: "main", image, resources: { limits: { cpu: "10m", memory: "16Mi" } } },
+          ],
+        },
+      },
+    },
+  };
+}
+
+interface EventList {
+  readonly items: readonly { readonly reason: string; readonly message: string }[];
+}
+
+/** The reasons of the Events about one Pod. */
+export async function eventReasons(cluster: Cluster, pod: string): Promise<readonly string[]> {
+  const selector = `--field-selector=involvedObject.name=${pod}`;
+  const { items } = await cluster.get<EventList>("events", selector);
+  return items.map(({ reason }) => reason);
+}
+
+/** Waits until `look` says yes of the Pod; a failure shows what `kubectl describe` says. */
+export function podWhen(
+  cluster: Cluster,
+  name: string,
+  look: (pod: Pod) => boolean,
+  timeoutMs = 30_000,
+): Promise<Pod> {
+  return eventually(
+    `Pod ${name}`,
+    async () => {
+      const pod = await cluster.get<Pod>("pod", name);
+      return look(pod) ? pod : undefined;
+    },
+    { timeoutMs, explain: () => describe(cluster, name) },
+  );
+}
+
+export const isRunning = (pod: Pod): boolean =>
+  pod.status?.phase === "Running" &&
+  pod.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
+
+/** Waits until the Pod's object is gone. */
+export async function podGone(cluster: Cluster, name: string, timeoutMs = 30_000): Promise<void> {
+  await eventually(
+    `Pod ${name} is gone`,
+    async () => {
+      const { exitCode, stderr } = await cluster.tryKubectl(["get", "pod", name]);
+      return exitCode !== 0 && stderr.includes("NotFound") ? true : undefined;
+    },
+    { timeoutMs, explain: () => describe(cluster, name) },
+  );
+}
+
+async function describe(cluster: Cluster, name: string): Promise<string> {
+  const { stdout, stderr } = await cluster.tryKubectl(["describe", "pod", name]);
+  return `${stdout}${stderr}`;
+}

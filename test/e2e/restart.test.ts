@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Pod } from "#core/kube/pod.ts";
+import { type Cluster, startCluster } from "./cluster.ts";
+import { loadImages } from "./images.ts";
+import { deploymentOf, isRunning, podGone, podOf, podWhen } from "./objects.ts";
+import { eventually } from "./process.ts";
+
+interface PodList {
+  readonly items: readonly Pod[];
+}
+
+const PODS = 50;
+
+/** What a restart must not change of a Pod: who it is, where it runs, since when it is Ready. */
+const lifeOf = (pod: Pod): object => ({
+  name: pod.metadata.name,
+  uid: pod.metadata.uid,
+  podIP: pod.status?.podIP,
+  phase: pod.status?.phase,
+  ready: pod.status?.conditions?.find(({ type }) => type === "Ready"),
+  containers: pod.status?.containerStatuses?.map(({ containerID, restartCount, state }) => ({
+    containerID,
+    restartCount,
+    state,
+  })),
+});
+
+describe("death and return", () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await startCluster();
+    await loadImages(cluster);
+    await cluster.apply(deploymentOf("fleet", PODS));
+    await cluster.kubectl(["rollout", "status", "deployment/fleet", "--timeout=180s"]);
+  });
+  afterAll(() => cluster.close());
+
+  const lives = async (): Promise<readonly object[]> =>
+    (await cluster.get<PodList>("pods", "-l", "app=fleet")).items.map(lifeOf);
+
+  /** Pids of the roles and parts below `serve`, by name. */
+  const childPid = async (name: string): Promise<number> => {
+    const { stdout } = await cluster.fks(["status", "-o", "json"]);
+    const match = new RegExp(`"name":\\s*"${name}"[^}]*?"pid":\\s*(\\d+)`).exec(stdout);
+    if (match === null) throw new Error(`status names no ${name}: ${stdout}`);
+    return Number(match[1]);
+  };
+
+  const workAgain = async (probe: string): Promise<void> => {
+    await cluster.apply(podOf(probe));
+    await podWhen(cluster, probe, isRunning, 60_000);
+    await cluster.kubectl(["delete", "pod", probe, "--wait=false"]);
+    await podGone(cluster, probe);
+  };
+
+  test.each([
+    "kubelet",
+    "machines-api",
+    "dns",
+    "scheduler",
+    "controller-manager",
+    "kine",
+    "apiserver",
+  ])(
+    "kill -9 of %s changes nothing about Pods that run, and new ones come up afterwards",
+    async (name) => {
+      const before = await lives();
+      const pid = await childPid(name);
+      process.kill(pid, "SIGKILL");
+      await eventually(
+        `${name} is back`,
+        async () => ((await childPid(name)) === pid ? undefined : true),
+        {
+          timeoutMs: 60_000,
+        },
+      );
+      await eventually(
+        "the API server answers",
+        () => cluster.kubectl(["get", "--raw", "/readyz"]),
+        {
+          timeoutMs: 60_000,
+        },
+      );
+      await workAgain(`after-${name}`);
+      expect(await lives()).toEqual([...before]);
+    },
+  );
+
+  test("SIGTERM ends serve within fifteen seconds, Machines run on, and the next serve takes them over as they are", async () => {
+    const before = await lives();
+    const address = (await cluster.get<PodList>("pods", "-l", "app=fleet")).items[0]?.status?.podIP;
+
+    expect(await cluster.stop()).toBeLessThan(15_000);
+    expect((await fetch(`http://[${address}]:8080/`)).status).toBe(200);
+    await cluster.start();
+
+    await workAgain("after-stop");
+    expect(await lives()).toEqual([...before]);
+  });
+
+  test("kill -9 of serve itself: its orphans are ended, its Machines adopted", async () => {
+    const before = await lives();
+    await cluster.kill();
+    await cluster.start();
+
+    await workAgain("after-kill");
+    expect(await lives()).toEqual([...before]);
+  });
+
+  test("Pods deleted while fks-node was down take their Machines with them when it is back", async () => {
+    await cluster.apply(podOf("leaver"));
+    const pod = await podWhen(cluster, "leaver", isRunning);
+    const kubelet = await childPid("kubelet");
+    process.kill(kubelet, "SIGSTOP");
+    await cluster.kubectl(["delete", "pod", "leaver", "--force", "--grace-period=0"]);
+    process.kill(kubelet, "SIGKILL");
+
+    await eventually(
+      "its Machine is gone",
+      async () => {
+        const answer = await fetch(`http://[${pod.status?.podIP}]:8080/`, {
+          signal: AbortSignal.timeout(1_000),
+        }).catch(() => undefined);
+        return answer === undefined ? true : undefined;
+      },
+      { timeoutMs: 150_000 },
+    );
+  });
+
+  test("an API server that is away for a minute costs no Pod its Ready condition", async () => {
+    const before = await lives();
+    const pid = await childPid("apiserver");
+    process.kill(pid, "SIGSTOP");
+    await Bun.sleep(60_000);
+    process.kill(pid, "SIGCONT");
+    await eventually("the API server answers", () => cluster.kubectl(["get", "--raw", "/readyz"]), {
+      timeoutMs: 60_000,
+    });
+    await workAgain("after-silence");
+    expect(await lives()).toEqual([...before]);
+  });
+});
