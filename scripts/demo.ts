@@ -1,0 +1,47 @@
+/** `make demo`: builds a small image, loads it into the running cluster, applies examples/. */
+import { mkdirSync } from "node:fs";
+import { seconds } from "./step.ts";
+
+const FKS = "./dist/fks-node";
+const IMAGE = ".cache/demo-image.tar";
+const flags = process.argv.slice(2);
+
+async function step(title: string, command: readonly string[]): Promise<string> {
+  const startedAt = performance.now();
+  const child = Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  if (exitCode !== 0) {
+    console.error(`${title}: failed\n${stdout}${stderr}`);
+    console.error("Is the cluster up? Start it with `make serve` in another terminal.");
+    process.exit(1);
+  }
+  console.log(`${title.padEnd(48)} ${seconds(startedAt)}`);
+  return stdout;
+}
+
+const kubectl = (...args: string[]): string[] => [FKS, "kubectl", ...flags, ...args];
+
+mkdirSync(".cache", { recursive: true });
+await step("build fks-demo/web:1 from busybox", [process.execPath, "scripts/demo-image.ts", IMAGE]);
+await step("load it into the cluster", [FKS, "image", "load", IMAGE, ...flags]);
+await step("apply examples/", kubectl("apply", "-f", "examples/"));
+await step(
+  "wait for Pod web",
+  kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=60s"),
+);
+await step(
+  "wait for Deployment hello",
+  kubectl("rollout", "status", "deployment/hello", "--timeout=60s"),
+);
+console.log(`\n${await step("look at it", kubectl("get", "pods", "-o", "wide"))}`);
+console.log(`Try:  export KUBECONFIG=/var/lib/fks-node/kubeconfig   (or \`${FKS} kubectl\` for kubectl)
+  kubectl exec -it web -- sh
+  kubectl logs -f job/count
+  kubectl port-forward web 8080
+  kubectl scale deployment hello --replicas=10
+  ${FKS} translate -f examples/pod.yaml
+  ${FKS} status`);
