@@ -1,0 +1,89 @@
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import { environmentFor, loadConfig } from "./config.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fks-config-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const fileWith = (text: string): string => {
+  const path = join(folder, `${crypto.randomUUID()}.yaml`);
+  writeFileSync(path, text);
+  return path;
+};
+
+/** The sentence a person reads, or what was loaded. */
+const load = (
+  flags: Record<string, unknown>,
+  env: Record<string, string> = {},
+  configPath?: string,
+) => loadConfig({ flags, env, ...(configPath === undefined ? {} : { configPath }) });
+const mistakeIn = (...args: Parameters<typeof load>): Promise<string> =>
+  load(...args).then(() => "", String);
+
+test("nothing given means a local cluster with two regions and real containers", async () => {
+  const config = await load({});
+
+  expect(config).toMatchObject({
+    dataDir: "/var/lib/fks-node",
+    name: "local",
+    machines: "embedded",
+    runtime: "crun",
+    limits: "off",
+    regions: ["local-a", "local-b"],
+    nodeCapacity: { pods: 250 },
+  });
+});
+
+test("a flag wins over the environment, the environment over the file", async () => {
+  const path = fileWith(
+    "name: from-file\nlogLevel: warn\nregions: [ams, lhr]\nmachinesPort: 5000\n",
+  );
+  const env = { FKS_NAME: "from-env", FKS_LOG_LEVEL: "error", FKS_ORG: "" };
+  const config = await load({ name: "from-flag" }, env, path);
+
+  expect(config).toMatchObject({
+    name: "from-flag",
+    logLevel: "error",
+    regions: ["ams", "lhr"],
+    machinesPort: 5000,
+  });
+  expect(config.org).toBeUndefined();
+});
+
+test.each([
+  [{ regions: "ams,ams" }, "--regions: expected each region once"],
+  [{ runtime: "docker" }, '--runtime: expected one of "crun"|"none"'],
+  [{ machinesPort: "many" }, "--machines-port: expected a port number"],
+  [{ nodeCapacity: "cpu=4,disk=1" }, "--node-capacity: no such setting"],
+  [{ nodeCapacity: "memory=much" }, "--node-capacity: expected a quantity such as 4 or 8Gi"],
+  [{ machines: "fly" }, "--machines fly needs --regions"],
+])("%j is answered with what was expected", async (flags, sentence) => {
+  expect(await mistakeIn(flags)).toContain(sentence);
+});
+
+test("a mistake in the file is told with its line", async () => {
+  const typo = fileWith("name: local\nregoins: [ams]\n");
+  const type = fileWith("name: local\nnodeCapacity:\n  cpu: 4\n  pods: none\n");
+
+  expect(await mistakeIn({}, {}, typo)).toContain(`${typo}:2: regoins: no such setting`);
+  expect(await mistakeIn({}, {}, type)).toContain(`${type}:4: nodeCapacity.pods: expected number`);
+  expect(await mistakeIn({}, {}, fileWith("a: [1\nb: 2"))).toMatch(/yaml:\d: /);
+  expect(await mistakeIn({}, {}, fileWith("just words"))).toContain(":1: expected settings");
+  expect(await mistakeIn({}, { FKS_CONFIG: "/nowhere/x.yaml" })).toContain("does not exist");
+  expect(await mistakeIn({}, { FKS_LIMITS: "some" })).toContain("FKS_LIMITS: expected one of");
+});
+
+test("a child gets the same configuration, and nobody else sees the token", async () => {
+  const config = await load(
+    { nodeCapacity: "cpu=4,memory=8Gi,pods=20", regions: "ams,lhr", machines: "fly" },
+    { FLY_API_TOKEN: "FlyV1 abc" },
+  );
+  const again = await load({}, environmentFor(config));
+
+  expect(JSON.parse(JSON.stringify(again))).toEqual(JSON.parse(JSON.stringify(config)));
+  expect(again.flyApiToken?.reveal()).toBe("FlyV1 abc");
+  expect(`${JSON.stringify(config)} ${inspect(config)}`).not.toContain("abc");
+});

@@ -1,0 +1,186 @@
+import { resolve } from "node:path";
+import { z } from "zod";
+import { FksError } from "#core/errors.ts";
+import { CONFIG_FIELDS } from "./config-fields.ts";
+import { type ConfigFile, readConfigFile } from "./config-file.ts";
+import { type Secret, secret } from "./secret.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const REGION = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+
+const list = z.preprocess(
+  (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
+  z
+    .array(z.string().regex(REGION, "expected names of small letters, digits and hyphens"))
+    .min(1, "expected at least one region")
+    .max(16, "expected at most 16 regions")
+    .refine((names) => new Set(names).size === names.length, "expected each region once"),
+);
+
+const port = z.preprocess(
+  (value) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value),
+  z.number("expected a port number from 1 to 65535").int().min(1).max(65_535),
+);
+
+const quantity = z
+  .union([z.string(), z.number().transform(String)])
+  .pipe(
+    z
+      .string()
+      .regex(/^\d+(\.\d+)?(m|[kMGTPE]|[KMGTPE]i)?$/, "expected a quantity such as 4 or 8Gi"),
+  );
+
+const capacity = z.preprocess(
+  pairsIn,
+  z
+    .strictObject({
+      cpu: quantity.optional(),
+      memory: quantity.optional(),
+      pods: z.coerce.number().int().min(1).max(10_000).default(250),
+    })
+    .readonly(),
+);
+
+const schema = z.strictObject({
+  dataDir: z
+    .string()
+    .min(1)
+    .default("/var/lib/fks-node")
+    .transform((path) => resolve(path)),
+  name: z
+    .string()
+    .max(40)
+    .regex(REGION, "expected small letters, digits and hyphens")
+    .default("local"),
+  machines: z.enum(["embedded", "fly"]).default("embedded"),
+  runtime: z.enum(["crun", "none"]).default("crun"),
+  limits: z.enum(["fly", "off"]).optional(),
+  regions: list.optional(),
+  nodeCapacity: capacity.default({ pods: 250 }),
+  machinesPort: port.optional(),
+  statusPort: port.optional(),
+  logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  logFormat: z.enum(["auto", "pretty", "json"]).default("auto"),
+  flyApiToken: z
+    .string()
+    .min(1)
+    .transform((value): Secret => secret(value))
+    .optional(),
+  flapsBaseUrl: z.url("expected a URL").default("https://api.machines.dev"),
+  org: z.string().min(1).optional(),
+  kubeBin: z.string().min(1).optional(),
+});
+
+type Parsed = z.infer<typeof schema>;
+
+/** Everything the node can be told, parsed once and frozen. Field by field: config-fields.ts. */
+export type Config = Readonly<
+  Omit<Parsed, "limits" | "regions"> & {
+    limits: "fly" | "off";
+    regions: readonly string[];
+  }
+>;
+
+interface Sources {
+  /** What commander found, by field. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly env: Environment;
+  /** Path of a YAML file; `FKS_CONFIG` when undefined. */
+  readonly configPath?: string;
+}
+
+/**
+ * The configuration: flags over environment over file over defaults.
+ *
+ * Throws `InvalidInput` naming where the value was given, the field, and what was expected.
+ */
+export async function loadConfig({ flags, env, configPath }: Sources): Promise<Config> {
+  const path = configPath ?? env["FKS_CONFIG"];
+  const file = path === undefined ? undefined : await readConfigFile(path);
+  const values: Record<string, unknown> = { ...file?.values };
+  const givenBy: Record<string, string> = {};
+
+  for (const field of CONFIG_FIELDS) {
+    const { key } = field;
+    const name = field.env.find((candidate) => (env[candidate] ?? "") !== "");
+    if (name !== undefined) {
+      values[key] = env[name];
+      givenBy[key] = name;
+    }
+    if (flags[key] !== undefined) {
+      values[key] = flags[key];
+      givenBy[key] = "flag" in field ? (field.flag.split(" ")[0] ?? key) : key;
+    }
+  }
+
+  const parsed = schema.safeParse(values);
+  if (!parsed.success) throw invalid(parsed.error, givenBy, file);
+  return configFor(parsed.data);
+}
+
+/** Fills in what depends on other fields. */
+function configFor(parsed: Parsed): Config {
+  const isFly = parsed.machines === "fly";
+  if (isFly && parsed.regions === undefined) {
+    throw new FksError("InvalidInput", "--machines fly needs --regions, for example --regions ams");
+  }
+  return Object.freeze({
+    ...parsed,
+    limits: parsed.limits ?? (isFly ? "fly" : "off"),
+    regions: parsed.regions ?? ["local-a", "local-b"],
+  });
+}
+
+/**
+ * The same configuration as environment variables, for children of ours.
+ *
+ * The only place besides the adapters' own calls where the Fly token is revealed: the environment
+ * of a process is its owner's to read, its arguments are everybody's.
+ */
+export function environmentFor(config: Config): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const { key, env: names } of CONFIG_FIELDS) {
+    const value = textOf(config, key);
+    if (value !== undefined) env[names[0]] = value;
+  }
+  return env;
+}
+
+function textOf(config: Config, key: keyof Config): string | undefined {
+  if (key === "flyApiToken") return config.flyApiToken?.reveal();
+  if (key === "regions") return config.regions.join(",");
+  if (key === "nodeCapacity") {
+    return Object.entries(config.nodeCapacity)
+      .flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]))
+      .join(",");
+  }
+  const value = config[key];
+  return value === undefined ? undefined : String(value);
+}
+
+/** `cpu=4,memory=8Gi` as an object; anything else as it is. */
+function pairsIn(value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  return Object.fromEntries(value.split(",").map((pair) => pair.trim().split("=", 2)));
+}
+
+function invalid(
+  error: z.ZodError,
+  givenBy: Readonly<Record<string, string>>,
+  file: ConfigFile | undefined,
+): FksError {
+  const sentences = error.issues.map((issue) => {
+    const [unknown] = issue.code === "unrecognized_keys" ? issue.keys : [];
+    const path = [...issue.path, ...(unknown === undefined ? [] : [unknown])].map(String);
+    const source = givenBy[path[0] ?? ""];
+    const where = source ?? `${file?.whereIs(path) ?? "configuration"}: ${path.join(".")}`;
+    return `${where}: ${unknown === undefined ? readable(issue.message) : "no such setting"}`;
+  });
+  return new FksError("InvalidInput", sentences.join("; "));
+}
+
+/** zod's sentences read "Invalid input: expected …"; ours begin with what was expected. */
+function readable(message: string): string {
+  return message.replace(/^Invalid (input|option): /, "");
+}
