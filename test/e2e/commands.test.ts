@@ -76,7 +76,7 @@ describe("the commands a person types", () => {
     const env = { KUBECONFIG: target };
     expect(await cluster.fks(["kubeconfig", "merge"], { env })).toMatchObject({ exitCode: 0 });
     const contexts = await cluster.kubectl(["config", "get-contexts", "-o", "name"], { env });
-    expect(contexts.trim().split("\n").sort()).toEqual(["fks-local", "other"]);
+    expect(contexts.trim().split("\n").toSorted()).toEqual(["fks-local", "other"]);
     expect(
       await cluster.kubectl(["--context=fks-local", "get", "nodes", "-o", "name"], { env }),
     ).toContain("local-a");
