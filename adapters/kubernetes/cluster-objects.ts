@@ -1,0 +1,83 @@
+import { z } from "zod";
+import { FksError } from "#core/errors.ts";
+import type { ClusterObjects } from "#core/ports/cluster.ts";
+import type { KubernetesClient } from "./client.ts";
+import { decoderOf, ignored } from "./decode.ts";
+
+const stringMap = z.record(z.string(), z.string());
+
+const namespaceFrom = decoderOf(
+  z.object({
+    metadata: z.object({ name: z.string(), uid: z.string(), labels: stringMap.default({}) }),
+  }),
+  "Namespace",
+);
+const configMapFrom = decoderOf(
+  z.object({ data: stringMap.default({}), binaryData: stringMap.default({}) }),
+  "ConfigMap",
+);
+const tokenRequestFrom = decoderOf(
+  z.object({ status: z.object({ token: z.string(), expirationTimestamp: z.string() }) }),
+  "TokenRequest",
+);
+
+export interface KubernetesClusterObjectsOptions {
+  /** The fks-node identity. */
+  readonly client: KubernetesClient;
+  /** By Node name: a Pod's token is given to the Node it runs on, and to nobody else. */
+  readonly nodes: ReadonlyMap<string, KubernetesClient>;
+}
+
+/** What a Pod's translation asks the API server. Nothing is remembered. */
+export function kubernetesClusterObjects(options: KubernetesClusterObjectsOptions): ClusterObjects {
+  const { client, nodes } = options;
+  const namespace = async (name: string, signal: AbortSignal) => {
+    const { metadata } = await client.get(namespacePath(name), namespaceFrom, signal);
+    return metadata;
+  };
+
+  return {
+    namespace,
+    async clusterUid(signal) {
+      const { uid } = await namespace("kube-system", signal);
+      return uid;
+    },
+    async labelNamespace(name, labels, signal) {
+      const body = { metadata: { labels } };
+      await client.patch({ path: namespacePath(name), type: "merge-patch", body }, ignored, signal);
+    },
+    async configMap(inNamespace, name, signal) {
+      const path = `${namespacePath(inNamespace)}/configmaps/${name}`;
+      try {
+        return await client.get(path, configMapFrom, signal);
+      } catch (error) {
+        if (FksError.is(error, "NotFound")) return undefined;
+        throw error;
+      }
+    },
+    async podToken(pod, { audience, expirationSeconds }, signal) {
+      const { name, uid } = pod.metadata;
+      const account = pod.spec.serviceAccountName ?? "default";
+      const node = nodes.get(pod.spec.nodeName ?? "");
+      if (node === undefined) {
+        throw new FksError("Forbidden", `the Pod "${name}" runs on no Node of ours`);
+      }
+      const body = {
+        apiVersion: "authentication.k8s.io/v1",
+        kind: "TokenRequest",
+        spec: {
+          audiences: audience === undefined ? [] : [audience],
+          expirationSeconds,
+          boundObjectRef: { apiVersion: "v1", kind: "Pod", name, uid },
+        },
+      };
+      const path = `${namespacePath(pod.metadata.namespace)}/serviceaccounts/${account}/token`;
+      const { status } = await node.create(path, body, tokenRequestFrom, signal);
+      return { token: status.token, expiresAt: status.expirationTimestamp };
+    },
+  };
+}
+
+function namespacePath(name: string): string {
+  return `/api/v1/namespaces/${name}`;
+}
