@@ -7,6 +7,11 @@ import { type Secret, secret } from "./secret.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The process environment: the one place that reads it. */
+export function environment(): Environment {
+  return process.env;
+}
+
 const REGION = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 
 const list = z.preprocess(

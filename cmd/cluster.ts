@@ -1,0 +1,110 @@
+import { readdirSync } from "node:fs";
+import { z } from "zod";
+import { readTextIfThere, writeFile } from "#adapters/host/files.ts";
+import { FksError } from "#core/errors.ts";
+import { networkPlanFor } from "#core/fly/network.ts";
+import type { Config } from "./config.ts";
+import type { DataPaths } from "./paths.ts";
+
+const schema = z.object({
+  version: z.literal(1),
+  name: z.string(),
+  engine: z.literal("upstream"),
+  networkId: z.string().regex(/^[0-9a-f]{8}$/),
+  serviceRange: z.string(),
+  /** Only ever grows: a region's place is its Node's index, and so its address. */
+  regions: z.array(z.string()).readonly(),
+  clusterUid: z.string().optional(),
+});
+
+/** What the first start of a data directory fixed for good. */
+export type Cluster = Readonly<z.infer<typeof schema>>;
+
+/**
+ * The cluster of this data directory, made at the first start.
+ *
+ * Regions that the configuration added are appended. Throws `Conflict` when the configuration
+ * asks for another name than the cluster has. Call under the data directory's lock.
+ */
+export async function openCluster(config: Config, paths: DataPaths): Promise<Cluster> {
+  const known = await clusterIn(paths);
+  if (known === undefined) return save(paths, firstCluster(config));
+
+  if (config.name !== "local" && config.name !== known.name) {
+    throw new FksError(
+      "Conflict",
+      `the cluster in ${paths.dataDir} is named ${known.name}, not ${config.name}: a name is fixed at the first start`,
+    );
+  }
+  const added = config.regions.filter((region) => !known.regions.includes(region));
+  if (added.length === 0) return known;
+  return save(paths, { ...known, regions: [...known.regions, ...added] });
+}
+
+/** The cluster of this data directory. Throws `NotFound` when `serve` never ran there. */
+export async function readCluster(paths: DataPaths): Promise<Cluster> {
+  const cluster = await clusterIn(paths);
+  if (cluster !== undefined) return cluster;
+  throw new FksError(
+    "NotFound",
+    `no cluster in ${paths.dataDir}: start one with fks-node serve, or name another --data-dir`,
+  );
+}
+
+/** Writes down whose cluster this is, once. Throws `Conflict` when it is another one than before. */
+export async function rememberClusterUid(paths: DataPaths, clusterUid: string): Promise<void> {
+  const cluster = await readCluster(paths);
+  if (cluster.clusterUid === clusterUid) return;
+  if (cluster.clusterUid !== undefined) {
+    throw new FksError(
+      "Conflict",
+      `${paths.dataDir} belongs to cluster ${cluster.clusterUid}, the control plane is of ${clusterUid}`,
+    );
+  }
+  await save(paths, { ...cluster, clusterUid });
+}
+
+async function clusterIn(paths: DataPaths): Promise<Cluster | undefined> {
+  const text = await readTextIfThere(paths.clusterFile);
+  if (text === undefined) return undefined;
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    const sentence = `${paths.clusterFile} is damaged or from another version of fks-node`;
+    throw new FksError("InvalidInput", sentence, { cause });
+  }
+}
+
+async function save(paths: DataPaths, cluster: Cluster): Promise<Cluster> {
+  await writeFile(paths.clusterFile, `${JSON.stringify(cluster, undefined, 2)}\n`);
+  return cluster;
+}
+
+function firstCluster(config: Config): Cluster {
+  const networkId = freshNetworkId();
+  return {
+    version: 1,
+    name: config.name,
+    engine: "upstream",
+    networkId,
+    serviceRange: networkPlanFor(networkId).serviceRange,
+    regions: config.regions,
+  };
+}
+
+/** Avoids the ids of other clusters on this host, and their last two digits: those choose the IPv4 range. */
+function freshNetworkId(): string {
+  const taken = new Set(interfaceNames().map((name) => name.slice(-2)));
+  for (;;) {
+    const id = Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString("hex");
+    if (!taken.has(id.slice(-2)) || taken.size > 200) return id;
+  }
+}
+
+function interfaceNames(): string[] {
+  try {
+    return readdirSync("/sys/class/net").filter((name) => /^fks[0-9a-f]{8}$/.test(name));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,66 @@
+import { CommanderError } from "commander";
+import { type ErrorCode, FksError } from "#core/errors.ts";
+import type { Environment } from "./config.ts";
+
+interface ExitMeaning {
+  readonly status: number;
+  readonly meaning: string;
+}
+
+/** Exit status of each kind of failure; 0 is success, 1 an unexpected failure or a check that failed. */
+export const EXIT_STATUSES: Readonly<Record<ErrorCode, ExitMeaning>> = {
+  InvalidInput: { status: 2, meaning: "wrong option, argument, configuration or file" },
+  NotFound: { status: 3, meaning: "something named does not exist" },
+  Conflict: { status: 4, meaning: "in use or taken: data directory, port, name" },
+  Unauthorized: { status: 5, meaning: "token or certificate is missing or wrong" },
+  Forbidden: { status: 6, meaning: "no permission; often: root is needed" },
+  RateLimited: { status: 7, meaning: "asked too often, try again later" },
+  Unavailable: { status: 8, meaning: "not reachable, no space left, or not in time" },
+  Unsupported: { status: 9, meaning: "this host or version lacks what is needed" },
+};
+
+/** The table of exit statuses for `--help`. */
+export function exitStatusTable(): string {
+  const rows = Object.values(EXIT_STATUSES).map(({ status, meaning }) => `  ${status}  ${meaning}`);
+  return [
+    "Exit status:",
+    "  0  success",
+    "  1  unexpected failure, or a check that failed",
+    ...rows,
+  ].join("\n");
+}
+
+interface Farewell {
+  readonly status: number;
+  /** For standard error; empty when everything was said already. */
+  readonly text: string;
+}
+
+/** What to say and return to the shell for a failure: one sentence, a stack trace only with `FKS_DEBUG`. */
+export function farewellFor(error: unknown, env: Environment): Farewell {
+  // commander has printed its own sentence or the help by then.
+  if (error instanceof CommanderError) {
+    return { status: error.exitCode === 0 ? 0 : EXIT_STATUSES.InvalidInput.status, text: "" };
+  }
+  const status = error instanceof FksError ? EXIT_STATUSES[error.code].status : 1;
+  const hint =
+    error instanceof FksError
+      ? ""
+      : "\nThis was not expected. FKS_DEBUG=1 shows where it happened; please report it.";
+  const text = isDebug(env) ? stackOf(error) : `${sentenceOf(error)}${hint}`;
+  return { status, text: `fks-node: ${text}\n` };
+}
+
+function isDebug(env: Environment): boolean {
+  return !["", "0", undefined].includes(env["FKS_DEBUG"]);
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : `\ncaused by ${stackOf(error.cause)}`;
+  return `${error.stack ?? error.message}${cause}`;
+}

@@ -1,0 +1,47 @@
+import { join } from "node:path";
+
+/** Where everything of a data directory is. */
+export interface DataPaths {
+  readonly dataDir: string;
+  readonly clusterFile: string;
+  /** The administrator's, for people and for `fks-node kubectl`. */
+  readonly kubeconfig: string;
+  readonly pki: string;
+  readonly kine: string;
+  readonly identities: string;
+  readonly machinesApiToken: string;
+  readonly machineProtocolToken: string;
+  readonly machines: string;
+  readonly run: string;
+  /** `{"url": …}` once the embedded Machines API listens. */
+  readonly machinesApiFile: string;
+  /** `{"url": …}` once the status API listens. */
+  readonly statusFile: string;
+  readonly childrenFile: string;
+  readonly logs: string;
+}
+
+export function dataPathsFor(dataDir: string): DataPaths {
+  const run = join(dataDir, "run");
+  return {
+    dataDir,
+    clusterFile: join(dataDir, "cluster.json"),
+    kubeconfig: join(dataDir, "kubeconfig"),
+    pki: join(dataDir, "pki"),
+    kine: join(dataDir, "kine"),
+    identities: join(dataDir, "identities"),
+    machinesApiToken: join(dataDir, "tokens/machines-api"),
+    machineProtocolToken: join(dataDir, "tokens/machine-protocol"),
+    machines: join(dataDir, "machines"),
+    run,
+    machinesApiFile: join(run, "machines-api.json"),
+    statusFile: join(run, "status.json"),
+    childrenFile: join(run, "children.json"),
+    logs: join(dataDir, "logs"),
+  };
+}
+
+/** The socket on which a role tells how it is. */
+export function roleSocketFor(paths: DataPaths, role: string): string {
+  return join(paths.run, `${role}.sock`);
+}
