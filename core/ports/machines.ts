@@ -31,7 +31,8 @@ export interface Machines {
   signal(app: string, id: MachineId, signalName: string, signal: AbortSignal): Promise<void>;
   /**
    * Waits until the Machine is in one of `states`. Resolves with the state reached, or `undefined`
-   * when `timeoutSeconds` (1 to 60) passed first. Throws `NotFound`.
+   * when `timeoutSeconds` passed first. Throws `NotFound`; gone counts as `destroyed` for those who
+   * wait for it. Fly knows the states started, stopped, suspended, destroyed and failed here.
    */
   wait(
     app: string,

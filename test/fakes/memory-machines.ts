@@ -202,7 +202,12 @@ async function waitFor(
     if (isMeant && request.states.includes(machine.state)) resolve(machine.state);
   };
 
-  look();
+  try {
+    look();
+  } catch (error) {
+    if (FksError.is(error, "NotFound") && request.states.includes("destroyed")) return "destroyed";
+    throw error;
+  }
   const unsubscribe = store.subscribe(look);
   const done = new AbortController();
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });
