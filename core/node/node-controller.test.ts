@@ -1,0 +1,197 @@
+import { describe, expect, test } from "bun:test";
+import { fakeClock } from "#test/fakes/clock.ts";
+import { memoryLog } from "#test/fakes/log.ts";
+import { FksError } from "../errors.ts";
+import type { Node, NodeStatus } from "../kube/node.ts";
+import type { LeaseRenewal, Leases, Nodes } from "../ports/nodes.ts";
+import { healthTracker } from "./health.ts";
+import type { NodeDescription } from "./node.ts";
+import { runNodeController } from "./node-controller.ts";
+
+const DESCRIPTION: NodeDescription = {
+  name: "local-a",
+  region: "local-a",
+  address: "fdaa:1:2:ffff::1:0",
+  kubeletPort: 10_250,
+  capacity: { cpu: "1", memory: "4Gi", pods: "250" },
+  system: {
+    machineID: "m",
+    systemUUID: "s",
+    bootID: "b",
+    kernelVersion: "6.1",
+    osImage: "Debian",
+    containerRuntimeVersion: "fks://0.1.0",
+    kubeletVersion: "v1.36.3+fks0.1.0",
+    kubeProxyVersion: "",
+    operatingSystem: "linux",
+    architecture: "amd64",
+  },
+};
+
+describe("the Node controller", () => {
+  test("renews the Lease first and every ten seconds, also while the Machines API is away", async () => {
+    await using world = start();
+    await world.settle();
+    expect(world.calls[0]).toBe("renew");
+
+    world.health.lost("the Machines API does not answer");
+    await world.advance(10_000, 6);
+    expect(world.renewals).toHaveLength(7);
+    expect(world.renewals.at(-1)).toMatchObject({ durationSeconds: 40, nodeUid: "uid-1" });
+  });
+
+  test("shows a Node that is ready as soon as the health is known", async () => {
+    await using world = start();
+    await world.settle();
+    expect(world.ready()).toBeUndefined();
+
+    world.health.ready();
+    await world.settle();
+    expect(world.ready()).toBe("True");
+  });
+
+  test("writes the status only when it changed, and every five minutes", async () => {
+    await using world = start();
+    world.health.ready();
+    await world.settle();
+    await world.advance(10_000, 12);
+    expect(world.statuses).toHaveLength(1);
+
+    await world.advance(10_000, 19);
+    expect(world.statuses).toHaveLength(2);
+  });
+
+  test("is not ready, with the reason, once the Machines API was away for a while", async () => {
+    await using world = start();
+    world.health.ready();
+    await world.settle();
+    world.health.lost("the Machines API does not answer");
+    await world.advance(10_000);
+    expect(world.ready()).toBe("True");
+
+    await world.advance(10_000, 2);
+    expect(world.ready()).toBe("False");
+    expect(JSON.stringify(world.statuses.at(-1))).toContain("the Machines API does not answer");
+  });
+
+  test("a short absence of the Machines API changes nothing", async () => {
+    await using world = start();
+    world.health.ready();
+    await world.settle();
+    world.health.lost("the connection was closed");
+    await world.advance(10_000);
+    world.health.ready();
+    await world.advance(10_000, 4);
+    expect(world.statuses).toHaveLength(1);
+  });
+
+  test("after a restart nothing is said about readiness before it is known", async () => {
+    await using world = start({ existing: true });
+    await world.advance(1_000, 3);
+    expect(world.statuses).toHaveLength(0);
+  });
+
+  test("brings back a Node that somebody deleted", async () => {
+    await using world = start();
+    world.health.ready();
+    await world.settle();
+    world.remove();
+    await world.advance(10_000);
+    expect(world.ready()).toBe("True");
+    expect(world.renewals.at(-1)?.nodeUid).toBe("uid-1");
+    await world.advance(10_000);
+    expect(world.renewals.at(-1)?.nodeUid).toBe("uid-2");
+  });
+
+  test("goes on by itself after the API server was away for a minute", async () => {
+    await using world = start();
+    world.health.ready();
+    await world.settle();
+    world.outage(true);
+    await world.advance(5_000, 12);
+    const during = world.renewals.length;
+    world.outage(false);
+    await world.advance(7_000, 2);
+    expect(world.renewals.length).toBeGreaterThan(during);
+    expect(world.ready()).toBe("True");
+  });
+});
+
+function start({ existing = false } = {}) {
+  const clock = fakeClock();
+  clock.advance(Date.UTC(2026, 10, 24));
+  const health = healthTracker(clock);
+  const calls: string[] = [];
+  const renewals: LeaseRenewal[] = [];
+  const statuses: NodeStatus[] = [];
+  let serial = existing ? 1 : 0;
+  let isAway = false;
+  let node: Node | undefined = existing
+    ? { metadata: { name: "local-a", uid: "uid-1" } }
+    : undefined;
+
+  const called = (what: string): void => {
+    calls.push(what);
+    if (isAway) throw new FksError("Unavailable", "the API server cannot be reached");
+  };
+  const nodes: Nodes = {
+    async read() {
+      called("read");
+      return node;
+    },
+    async applyObject(name, labels) {
+      called("object");
+      const uid = node?.metadata.uid ?? `uid-${++serial}`;
+      node = { ...node, metadata: { name, uid, labels } };
+      return node;
+    },
+    async applyStatus(_, status) {
+      called("status");
+      if (node === undefined) throw new FksError("NotFound", "no such Node");
+      node = { ...node, status };
+      statuses.push(status);
+    },
+  };
+  const leases: Leases = {
+    async renew(_, renewal) {
+      called("renew");
+      renewals.push(renewal);
+    },
+  };
+
+  const stop = new AbortController();
+  const running = runNodeController(
+    { description: DESCRIPTION, nodes, leases, health, clock, log: memoryLog() },
+    stop.signal,
+  );
+
+  return {
+    calls,
+    health,
+    renewals,
+    statuses,
+    settle,
+    async advance(ms: number, times = 1) {
+      for (let i = 0; i < times; i += 1) {
+        await settle();
+        clock.advance(ms);
+        await settle();
+      }
+    },
+    ready: () => node?.status?.conditions?.find(({ type }) => type === "Ready")?.status,
+    remove: () => {
+      node = undefined;
+    },
+    outage: (away: boolean) => {
+      isAway = away;
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort(new Error("the test is over"));
+      await running;
+    },
+  };
+}
+
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,144 @@
+import { FksError } from "../errors.ts";
+import { type Clock, sleep } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Leases, Nodes } from "../ports/nodes.ts";
+import type { HealthSource } from "./health.ts";
+import {
+  hasLabels,
+  haveConditionsChanged,
+  type NodeDescription,
+  nodeLabelsFor,
+  nodeStatusFor,
+} from "./node.ts";
+
+const LEASE_SECONDS = 40;
+const LEASE_EVERY_MS = 10_000;
+const LOOK_EVERY_MS = 10_000;
+const REPORT_EVERY_MS = 300_000;
+const RETRY_FIRST_MS = 200;
+const RETRY_MAX_MS = 7_000;
+
+export interface NodeControllerDeps {
+  readonly description: NodeDescription;
+  readonly nodes: Nodes;
+  readonly leases: Leases;
+  readonly health: HealthSource;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Keeps one Node there, alive and honest until `signal` aborts: the Lease first and every ten
+ * seconds, the object again whenever it is missing, the status when it changed and every five
+ * minutes. Nothing is taken back at the end: Machines outlive us.
+ */
+export async function runNodeController(
+  deps: NodeControllerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const state: State = { nodeUid: undefined, reported: undefined, reportedAtMs: undefined };
+  await Promise.all([keepLease(deps, state, signal), keepNode(deps, state, signal)]);
+}
+
+/** What a restart may lose: at worst the status is reported once more. */
+interface State {
+  nodeUid: string | undefined;
+  /** What was last reported, heartbeats left out. */
+  reported: string | undefined;
+  reportedAtMs: number | undefined;
+}
+
+async function keepLease(
+  { description, leases, clock, log }: NodeControllerDeps,
+  state: State,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name } = description;
+  await repeat({ clock, log: log.with({ node: name }), what: "lease" }, signal, async () => {
+    const { nodeUid } = state;
+    const owner = nodeUid === undefined ? {} : { nodeUid };
+    await leases.renew(
+      name,
+      { nowMs: clock.now(), durationSeconds: LEASE_SECONDS, ...owner },
+      signal,
+    );
+    return sleep(clock, LEASE_EVERY_MS, signal);
+  });
+}
+
+async function keepNode(
+  deps: NodeControllerDeps,
+  state: State,
+  signal: AbortSignal,
+): Promise<void> {
+  const { description, health, clock, log } = deps;
+  let wake = Promise.withResolvers<void>();
+  health.onChange(() => wake.resolve());
+  const scope = { clock, log: log.with({ node: description.name }), what: "node status" };
+
+  await repeat(scope, signal, async () => {
+    wake = Promise.withResolvers<void>();
+    await syncNode(deps, state, signal);
+    const next = new AbortController();
+    const either = AbortSignal.any([signal, next.signal]);
+    await Promise.race([sleep(clock, LOOK_EVERY_MS, either), wake.promise]).finally(() =>
+      next.abort(),
+    );
+  });
+}
+
+/** One look: creates what is missing, reports what changed. */
+async function syncNode(
+  { description, nodes, health, clock, log }: NodeControllerDeps,
+  state: State,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name } = description;
+  const labels = nodeLabelsFor(description);
+  const found = await nodes.read(name, signal);
+  const isKnown = found !== undefined && found.metadata.uid === state.nodeUid;
+  const node =
+    isKnown && hasLabels(found, labels) ? found : await nodes.applyObject(name, labels, signal);
+  if (!isKnown) {
+    log.info(found === undefined ? "node created" : "node adopted", { node: name });
+    state.nodeUid = node.metadata.uid;
+    state.reported = undefined;
+  }
+
+  const current = health.current();
+  if (current === undefined) return;
+  const status = nodeStatusFor(description, current, node.status, clock.now());
+  const { conditions: _, ...rest } = status;
+  const facts = JSON.stringify(rest);
+  const isDue = clock.now() - (state.reportedAtMs ?? 0) >= REPORT_EVERY_MS;
+  if (facts === state.reported && !isDue && !haveConditionsChanged(node.status, status)) return;
+
+  await nodes.applyStatus(name, status, signal);
+  if (haveConditionsChanged(node.status, status)) {
+    log.info("node condition changed", { node: name, ready: current.isReady });
+  }
+  state.reported = facts;
+  state.reportedAtMs = clock.now();
+}
+
+/** Does `once` over and over; an expected failure is told and tried again after a growing while. */
+async function repeat(
+  { clock, log, what }: { readonly clock: Clock; readonly log: Log; readonly what: string },
+  signal: AbortSignal,
+  once: () => Promise<void>,
+): Promise<void> {
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      await once();
+      failures = 0;
+    } catch (err) {
+      if (signal.aborted) return;
+      if (!(err instanceof FksError)) throw err;
+      const retryInMs = Math.min(RETRY_FIRST_MS * 2 ** failures, RETRY_MAX_MS);
+      failures += 1;
+      log.warn("node cannot be reported", { what, err, retry_in_ms: retryInMs });
+      await sleep(clock, Math.max(retryInMs, err.retryAfterMs ?? 0), signal).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import { describe, expect, test } from "bun:test";
+import type { Node } from "../kube/node.ts";
+import {
+  hasLabels,
+  haveConditionsChanged,
+  type NodeDescription,
+  nodeLabelsFor,
+  nodeStatusFor,
+  refusalToTakeOver,
+} from "./node.ts";
+
+const NODE: NodeDescription = {
+  name: "local-a",
+  region: "local-a",
+  address: "fdaa:1:2:ffff::1:0",
+  kubeletPort: 10_250,
+  capacity: { cpu: "1", memory: "4Gi", pods: "250" },
+  system: {
+    machineID: "m",
+    systemUUID: "s",
+    bootID: "b",
+    kernelVersion: "6.1",
+    osImage: "Debian",
+    containerRuntimeVersion: "fks://0.1.0",
+    kubeletVersion: "v1.36.3+fks0.1.0",
+    kubeProxyVersion: "",
+    operatingSystem: "linux",
+    architecture: "amd64",
+  },
+};
+const READY = { isReady: true } as const;
+const AWAY = { isReady: false, message: "the Machines API does not answer" } as const;
+const NOON = Date.UTC(2026, 10, 24, 12);
+
+describe("the Node we show", () => {
+  test("is found by region, zone, host name, system and the customary type", () => {
+    expect(nodeLabelsFor(NODE)).toMatchObject({
+      "topology.kubernetes.io/region": "local-a",
+      "topology.kubernetes.io/zone": "local-a",
+      "kubernetes.io/hostname": "local-a",
+      "kubernetes.io/arch": "amd64",
+      type: "virtual-kubelet",
+    });
+  });
+
+  test("has the kubelet's five conditions, one InternalIP and its own name", () => {
+    const status = nodeStatusFor(NODE, READY, undefined, NOON);
+    expect(status.conditions?.map(({ type, status: value }) => `${type}=${value}`)).toEqual([
+      "MemoryPressure=False",
+      "DiskPressure=False",
+      "PIDPressure=False",
+      "NetworkUnavailable=False",
+      "Ready=True",
+    ]);
+    expect(status.addresses).toEqual([
+      { type: "InternalIP", address: "fdaa:1:2:ffff::1:0" },
+      { type: "Hostname", address: "local-a" },
+    ]);
+  });
+
+  test("says why it is not ready, and since when", () => {
+    const before = nodeStatusFor(NODE, READY, undefined, NOON);
+    const away = nodeStatusFor(NODE, AWAY, before, NOON + 60_000);
+    const ready = away.conditions?.find(({ type }) => type === "Ready");
+    expect(ready).toMatchObject({
+      status: "False",
+      reason: "KubeletNotReady",
+      message: "the Machines API does not answer",
+      lastTransitionTime: "2026-11-24T12:01:00Z",
+    });
+  });
+
+  test("keeps the transition time of a condition whose status stays", () => {
+    const before = nodeStatusFor(NODE, READY, undefined, NOON);
+    const later = nodeStatusFor(NODE, READY, before, NOON + 60_000);
+    expect(later.conditions?.map((condition) => condition.lastTransitionTime)).toEqual(
+      Array.from({ length: 5 }, () => "2026-11-24T12:00:00Z"),
+    );
+    expect(haveConditionsChanged(before, later)).toBe(false);
+  });
+
+  test("reports again when somebody else declared it Unknown", () => {
+    const ours = nodeStatusFor(NODE, READY, undefined, NOON);
+    const theirs = {
+      ...ours,
+      conditions: (ours.conditions ?? []).map((condition) => ({
+        ...condition,
+        status: "Unknown" as const,
+      })),
+    };
+    expect(haveConditionsChanged(theirs, ours)).toBe(true);
+  });
+
+  test("notices a label that somebody removed", () => {
+    const labels = nodeLabelsFor(NODE);
+    const node: Node = {
+      metadata: { name: "local-a", uid: "1", labels: { ...labels, mine: "x" } },
+    };
+    expect(hasLabels(node, labels)).toBe(true);
+    expect(hasLabels({ metadata: { name: "local-a", uid: "1" } }, labels)).toBe(false);
+  });
+
+  test("leaves a Node of another kubelet alone", () => {
+    expect(refusalToTakeOver(nodeWith("containerd://2.0.1"))).toContain("belongs to another kubelet");
+    expect(refusalToTakeOver(nodeWith("fks://0.0.9"))).toBeUndefined();
+    expect(refusalToTakeOver(undefined)).toBeUndefined();
+  });
+});
+
+function nodeWith(containerRuntimeVersion: string): Node {
+  return {
+    metadata: { name: "local-a", uid: "1" },
+    status: { nodeInfo: { ...NODE.system, containerRuntimeVersion } },
+  };
+}

@@ -1,0 +1,103 @@
+import type { Node, NodeCondition, NodeStatus, NodeSystemInfo } from "../kube/node.ts";
+import type { NodeCapacity } from "./capacity.ts";
+
+/** What a Node of ours is, fixed while the kubelet role runs. */
+export interface NodeDescription {
+  readonly name: string;
+  readonly region: string;
+  /** Its InternalIP, where its kubelet API listens. */
+  readonly address: string;
+  readonly kubeletPort: number;
+  readonly capacity: NodeCapacity;
+  readonly system: NodeSystemInfo;
+}
+
+export type NodeHealth =
+  | { readonly isReady: true }
+  | { readonly isReady: false; readonly message: string };
+
+const RUNTIME_PREFIX = "fks://";
+
+/** The labels we keep on a Node; others on it are other people's. */
+export function nodeLabelsFor({ name, region, system }: NodeDescription): Record<string, string> {
+  return {
+    "kubernetes.io/hostname": name,
+    "kubernetes.io/os": system.operatingSystem,
+    "kubernetes.io/arch": system.architecture,
+    "node.kubernetes.io/instance-type": "fly",
+    "topology.kubernetes.io/region": region,
+    "topology.kubernetes.io/zone": region,
+    type: "virtual-kubelet",
+  };
+}
+
+/** The status to show now. A condition keeps its transition time while its status stays. Pure. */
+export function nodeStatusFor(
+  description: NodeDescription,
+  health: NodeHealth,
+  previous: NodeStatus | undefined,
+  nowMs: number,
+): NodeStatus {
+  const { name, address, kubeletPort, capacity, system } = description;
+  const now = `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
+  return {
+    capacity,
+    allocatable: capacity,
+    addresses: [
+      { type: "InternalIP", address },
+      { type: "Hostname", address: name },
+    ],
+    daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
+    nodeInfo: system,
+    conditions: conditionsFor(health).map((condition) => {
+      const before = previous?.conditions?.find(({ type }) => type === condition.type);
+      const since = before?.status === condition.status ? before.lastTransitionTime : undefined;
+      return { ...condition, lastHeartbeatTime: now, lastTransitionTime: since ?? now };
+    }),
+  };
+}
+
+function conditionsFor(health: NodeHealth): NodeCondition[] {
+  return [
+    absent(
+      "MemoryPressure",
+      "KubeletHasSufficientMemory",
+      "kubelet has sufficient memory available",
+    ),
+    absent("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    absent("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    absent("NetworkUnavailable", "RouteCreated", "every Machine has a routed address"),
+    health.isReady
+      ? {
+          type: "Ready",
+          status: "True",
+          reason: "KubeletReady",
+          message: "kubelet is posting ready status",
+        }
+      : absent("Ready", "KubeletNotReady", health.message),
+  ];
+}
+
+function absent(type: string, reason: string, message: string): NodeCondition {
+  return { type, status: "False", reason, message };
+}
+
+/** True when the Node carries every label we keep on it. */
+export function hasLabels(node: Node, labels: Readonly<Record<string, string>>): boolean {
+  return Object.entries(labels).every(([name, value]) => node.metadata.labels?.[name] === value);
+}
+
+/** True when the conditions say something else than before; heartbeats do not count. */
+export function haveConditionsChanged(before: NodeStatus | undefined, now: NodeStatus): boolean {
+  return (now.conditions ?? []).some(({ type, status, reason, message }) => {
+    const old = before?.conditions?.find((condition) => condition.type === type);
+    return old?.status !== status || old.reason !== reason || old.message !== message;
+  });
+}
+
+/** Why this Node's name must be left alone, if it must: another kubelet already answers to it. */
+export function refusalToTakeOver(node: Node | undefined): string | undefined {
+  const runtime = node?.status?.nodeInfo?.containerRuntimeVersion ?? "";
+  if (runtime === "" || runtime.startsWith(RUNTIME_PREFIX)) return undefined;
+  return `the Node "${node?.metadata.name}" belongs to another kubelet (runtime ${runtime})`;
+}
