@@ -101,7 +101,9 @@ describe("the Node we show", () => {
   });
 
   test("leaves a Node of another kubelet alone", () => {
-    expect(refusalToTakeOver(nodeWith("containerd://2.0.1"))).toContain("belongs to another kubelet");
+    expect(refusalToTakeOver(nodeWith("containerd://2.0.1"))).toContain(
+      "belongs to another kubelet",
+    );
     expect(refusalToTakeOver(nodeWith("fks://0.0.9"))).toBeUndefined();
     expect(refusalToTakeOver(undefined)).toBeUndefined();
   });
