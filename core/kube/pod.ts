@@ -12,6 +12,7 @@ export interface PodSpec {
   readonly nodeName?: string;
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];
+  readonly ephemeralContainers?: readonly { readonly name: string }[];
   readonly volumes?: readonly PodVolume[];
   readonly restartPolicy?: "Always" | "OnFailure" | "Never";
   readonly terminationGracePeriodSeconds?: number;
@@ -21,8 +22,28 @@ export interface PodSpec {
   readonly hostname?: string;
   readonly subdomain?: string;
   readonly dnsPolicy?: string;
+  readonly dnsConfig?: PodDnsConfig;
+  readonly hostAliases?: readonly HostAlias[];
+  readonly securityContext?: UserContext;
   readonly hostNetwork?: boolean;
   readonly readinessGates?: readonly { readonly conditionType: string }[];
+}
+
+export interface PodDnsConfig {
+  readonly nameservers?: readonly string[];
+  readonly searches?: readonly string[];
+  readonly options?: readonly { readonly name: string; readonly value?: string }[];
+}
+
+export interface HostAlias {
+  readonly ip: string;
+  readonly hostnames?: readonly string[];
+}
+
+/** Of a securityContext, the part that says who runs; the other fields are not read. */
+export interface UserContext {
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
 }
 
 export interface Container {
@@ -45,6 +66,8 @@ export interface Container {
   readonly tty?: boolean;
   readonly terminationMessagePath?: string;
   readonly terminationMessagePolicy?: string;
+  readonly securityContext?: UserContext;
+  readonly lifecycle?: { readonly stopSignal?: string };
 }
 
 export interface EnvVar {
@@ -72,6 +95,7 @@ export interface VolumeMount {
 
 export interface PodVolume {
   readonly name: string;
+  readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string };
   readonly projected?: {
     readonly defaultMode?: number;
     readonly sources?: readonly VolumeProjection[];

@@ -1,0 +1,72 @@
+import type { Machine } from "../fly/machine.ts";
+import type { Bundle, ContainerBundle, ContainerResources } from "../fly/machine-protocol.ts";
+import { expand } from "../kube/expansion.ts";
+import type { Container, Pod } from "../kube/pod.ts";
+import { millisOf, wholeOf } from "../kube/quantity.ts";
+import { hostnameFor } from "./dns-config.ts";
+import { type ApiServerAddress, type EnvSources, envFor } from "./env.ts";
+import { filesFor, type VolumeSources } from "./projected-volume.ts";
+
+/** What the API server and the Node had to say about the Pod. */
+export interface BundleSources extends VolumeSources {
+  readonly hostIP: string;
+  readonly apiServer: ApiServerAddress;
+}
+
+/** All that the Machine's config must not show, or cannot say. Pure. */
+export function bundleFor(pod: Pod, sources: BundleSources, machine: Machine): Bundle {
+  const at = { ...sources, podIP: machine.private_ip };
+  const volumes = (pod.spec.volumes ?? []).filter(({ projected }) => projected !== undefined);
+  const hosts = hostsFor(pod, machine.private_ip);
+  return {
+    containers: Object.fromEntries(
+      pod.spec.containers.map((container) => [container.name, containerFor(pod, container, at)]),
+    ),
+    volumes: Object.fromEntries(
+      volumes.map((volume) => [volume.name, filesFor(pod, volume, sources, at)]),
+    ),
+    ...(hosts.length === 0 ? {} : { hosts }),
+  };
+}
+
+function containerFor(pod: Pod, container: Container, at: EnvSources): ContainerBundle {
+  const env = envFor(pod, container, at);
+  const variables = new Map(env.map(({ name, value }) => [name, value]));
+  const { command, args, workingDir, imagePullPolicy } = container;
+  const entrypoint = command?.map((word) => expand(word, variables));
+  // A command of one's own also drops the image's arguments.
+  const cmd = (args ?? (command === undefined ? undefined : []))?.map((word) =>
+    expand(word, variables),
+  );
+  const readOnlyMounts = container.volumeMounts?.filter(({ readOnly }) => readOnly === true) ?? [];
+  const resources = resourcesFor(container);
+  return {
+    env,
+    ...(entrypoint === undefined ? {} : { entrypoint }),
+    ...(cmd === undefined ? {} : { cmd }),
+    ...(workingDir === undefined ? {} : { workingDir }),
+    ...(imagePullPolicy === undefined ? {} : { imagePullPolicy }),
+    ...(resources === undefined ? {} : { resources }),
+    ...(readOnlyMounts.length === 0
+      ? {}
+      : { readOnlyMounts: readOnlyMounts.map(({ name }) => name) }),
+  };
+}
+
+function resourcesFor({ resources }: Container): ContainerResources | undefined {
+  const { cpu, memory } = resources?.limits ?? {};
+  if (cpu === undefined && memory === undefined) return undefined;
+  return {
+    ...(cpu === undefined ? {} : { cpu_millis: millisOf(cpu) }),
+    ...(memory === undefined ? {} : { memory_bytes: wholeOf(memory) }),
+  };
+}
+
+/** Lines of /etc/hosts beside the Machine's own: the full name, and the Pod's aliases. */
+function hostsFor(pod: Pod, podIP: string): NonNullable<Bundle["hosts"]> {
+  const { subdomain, hostAliases = [] } = pod.spec;
+  const hostname = hostnameFor(pod);
+  const full = `${hostname}.${subdomain}.${pod.metadata.namespace}.svc.cluster.local`;
+  const own = subdomain === undefined ? [] : [{ ip: podIP, hostnames: [full, hostname] }];
+  return [...own, ...hostAliases.map(({ ip, hostnames = [] }) => ({ ip, hostnames }))];
+}

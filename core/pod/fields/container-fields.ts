@@ -1,0 +1,121 @@
+import {
+  approximated,
+  carried,
+  exactly,
+  FALSE,
+  not,
+  type PodField,
+  refused,
+  TRUE,
+} from "./field.ts";
+import { NOT_PROVEN_NON_ROOT, WITHOUT_USER } from "./user.ts";
+
+const UNKNOWN_RESOURCE = "A Machine has CPUs and memory, nothing else that can be asked for.";
+const PROBE =
+  "It is not run yet: the container counts as started and ready as soon as it runs, and is never restarted for it.";
+
+/** The fields of each item of `spec.containers`. */
+export const CONTAINER_FIELDS: readonly PodField[] = [
+  carried("name", "The container's name in the Machine."),
+  carried("image", "The container's image."),
+  carried(
+    "imagePullPolicy",
+    "As a kubelet follows it; Fly always pulls, so `Never` is refused there.",
+    {
+      fly: "refused",
+      values: exactly("Never"),
+    },
+  ),
+  carried("command", "The container's entrypoint, variables expanded."),
+  carried("args", "The container's cmd, variables expanded."),
+  carried("workingDir", "Where the container's command starts.", { fly: "refused" }),
+  carried("env[].name", "A variable of the container, in the order written."),
+  carried("env[].value", "Expanded from the variables before it."),
+  carried("env[].valueFrom.fieldRef", "Resolved when the Machine's address is known."),
+  refused("env[].valueFrom.resourceFieldRef", "Variables from resources are not carried yet."),
+  refused("env[].valueFrom.configMapKeyRef", "Variables from ConfigMaps are not carried yet."),
+  refused("env[].valueFrom.secretKeyRef", "Variables from Secrets are not carried yet."),
+  refused("env[].valueFrom.fileKeyRef", "Variables from files are not carried."),
+  refused("envFrom", "Variables from ConfigMaps and Secrets are not carried yet."),
+  carried("ports[].name", "Known to Services; it opens nothing."),
+  carried("ports[].containerPort", "Known to Services; a Machine's ports are all open inside 6PN."),
+  carried("ports[].protocol", "Known to Services."),
+  approximated(
+    "ports[].hostPort",
+    "A Machine has an address of its own; the host's port stays free.",
+  ),
+  approximated(
+    "ports[].hostIP",
+    "A Machine has an address of its own; the host's port stays free.",
+  ),
+  carried("resources.requests.cpu", "Counts for the Machine's size, and for the scheduler."),
+  carried("resources.requests.memory", "Counts for the Machine's size, and for the scheduler."),
+  carried("resources.limits.cpu", "The container's hard limit, and the Machine's size.", {
+    fly: "approximated",
+  }),
+  carried("resources.limits.memory", "The container's hard limit, and the Machine's size.", {
+    fly: "approximated",
+  }),
+  approximated("resources.requests.ephemeral-storage", "A Machine's disk has one fixed size."),
+  approximated("resources.limits.ephemeral-storage", "A Machine's disk has one fixed size."),
+  refused("resources.requests.*", UNKNOWN_RESOURCE),
+  refused("resources.limits.*", UNKNOWN_RESOURCE),
+  refused("resources.claims", "Machines have no devices to claim."),
+  carried("resizePolicy", "Accepted: a running Machine is never resized."),
+  refused("restartPolicy", "Containers follow the Pod's restart policy."),
+  refused("restartPolicyRules", "Containers follow the Pod's restart policy."),
+  carried("volumeMounts[].name", "A volume of the Machine."),
+  carried("volumeMounts[].mountPath", "Where the container sees it."),
+  carried("volumeMounts[].readOnly", "The container cannot write to it.", { fly: "approximated" }),
+  refused("volumeMounts[].recursiveReadOnly", "Mounts below a mount stay writable.", {
+    values: not("Disabled"),
+  }),
+  refused("volumeMounts[].subPath", "A mount shows a whole volume."),
+  refused("volumeMounts[].subPathExpr", "A mount shows a whole volume."),
+  refused("volumeMounts[].mountPropagation", "Mounts of a Machine's containers stay their own.", {
+    values: not("None"),
+  }),
+  refused("volumeDevices", "Machines have no block devices to hand out."),
+  approximated("readinessProbe", PROBE),
+  approximated("livenessProbe", PROBE),
+  approximated("startupProbe", PROBE),
+  refused("lifecycle.postStart", "Hooks are not run yet."),
+  refused("lifecycle.preStop", "Hooks are not run yet."),
+  carried("lifecycle.stopSignal", "The container's stop signal."),
+  approximated("terminationMessagePath", "The file is not read: a message stays empty.", {
+    values: not("/dev/termination-log"),
+  }),
+  approximated("terminationMessagePolicy", "Logs are not read: a message stays empty.", {
+    values: not("File"),
+  }),
+  refused("stdin", "Standard input of a Machine's main process cannot be attached to.", {
+    values: TRUE,
+  }),
+  refused("stdinOnce", "Standard input of a Machine's main process cannot be attached to.", {
+    values: TRUE,
+  }),
+  refused("tty", "A Machine's main process has no terminal; `kubectl exec -t` gives one.", {
+    values: TRUE,
+  }),
+  refused("securityContext.privileged", "A container keeps to its Machine.", { values: TRUE }),
+  carried("securityContext.runAsUser", "The user of the container's processes."),
+  refused("securityContext.runAsGroup", "A group alone cannot be set without a user.", {
+    values: WITHOUT_USER,
+  }),
+  refused("securityContext.runAsNonRoot", "The image's user is not checked before it runs.", {
+    values: NOT_PROVEN_NON_ROOT,
+  }),
+  refused("securityContext.capabilities.add", "Containers get the runtime's usual capabilities."),
+  approximated("securityContext.capabilities.drop", "Containers keep the usual capabilities."),
+  approximated("securityContext.readOnlyRootFilesystem", "The root file system stays writable.", {
+    values: TRUE,
+  }),
+  approximated("securityContext.allowPrivilegeEscalation", "Set-user-ID programs go on working.", {
+    values: FALSE,
+  }),
+  approximated("securityContext.seccompProfile", "The runtime's own profile is used."),
+  approximated("securityContext.appArmorProfile", "No AppArmor profile is applied."),
+  approximated("securityContext.seLinuxOptions", "No SELinux label is applied."),
+  refused("securityContext.procMount", "/proc is mounted as usual.", { values: not("Default") }),
+  refused("securityContext.windowsOptions", "Machines run Linux."),
+];

@@ -1,0 +1,93 @@
+import { approximated, carried, FALSE, not, type PodField, refused, TRUE } from "./field.ts";
+import { NOT_PROVEN_NON_ROOT, WITHOUT_USER } from "./user.ts";
+
+const SCHEDULING = "The scheduler reads it; a Machine needs nothing of it.";
+const PRIVATE_KERNEL = "A Machine does not share the host's processes or memory with other Pods.";
+
+/** The fields of `spec` itself. */
+export const POD_FIELDS: readonly PodField[] = [
+  carried("spec.nodeName", "The Node's region is where the Machine runs."),
+  carried("spec.nodeSelector", SCHEDULING),
+  carried("spec.affinity", SCHEDULING),
+  carried("spec.tolerations", SCHEDULING),
+  carried("spec.topologySpreadConstraints", SCHEDULING),
+  carried("spec.schedulerName", SCHEDULING),
+  carried("spec.schedulingGates", SCHEDULING),
+  carried("spec.priority", SCHEDULING),
+  carried("spec.priorityClassName", SCHEDULING),
+  carried("spec.preemptionPolicy", SCHEDULING),
+  carried("spec.readinessGates", "Ready waits for the conditions it names."),
+  carried("spec.restartPolicy", "The restart policy of each container of the Machine."),
+  carried("spec.terminationGracePeriodSeconds", "From SIGTERM to SIGKILL when the Pod is deleted."),
+  carried("spec.activeDeadlineSeconds", "The Machine is stopped when it has passed."),
+  carried("spec.serviceAccount", "The old name of serviceAccountName."),
+  carried("spec.serviceAccountName", "Whose token the Pod gets."),
+  carried(
+    "spec.automountServiceAccountToken",
+    "The API server adds the token volume or leaves it out.",
+  ),
+  carried("spec.hostname", "The Machine's host name."),
+  approximated(
+    "spec.subdomain",
+    "The full name stands in the Pod's own /etc/hosts; no DNS record tells others of it yet.",
+  ),
+  refused("spec.setHostnameAsFQDN", "A Machine's host name is one label.", { values: TRUE }),
+  refused("spec.hostnameOverride", "A Machine's host name follows spec.hostname."),
+  carried("spec.hostAliases[].ip", "A line of /etc/hosts.", { fly: "refused" }),
+  carried("spec.hostAliases[].hostnames", "A line of /etc/hosts.", { fly: "refused" }),
+  carried("spec.dnsPolicy", "The Machine asks its own resolver; `None` leaves all to dnsConfig."),
+  carried("spec.dnsConfig.nameservers", "The Machine's name servers."),
+  carried("spec.dnsConfig.searches", "The Machine's search domains."),
+  carried("spec.dnsConfig.options", "The Machine's resolver options."),
+  carried(
+    "spec.enableServiceLinks",
+    "Accepted; so far only the variables of the `kubernetes` Service are set.",
+  ),
+  approximated(
+    "spec.hostNetwork",
+    "The Machine's own network stands in for the host's: nothing else listens there.",
+    { values: TRUE },
+  ),
+  refused("spec.hostPID", PRIVATE_KERNEL, { values: TRUE }),
+  refused("spec.hostIPC", PRIVATE_KERNEL, { values: TRUE }),
+  approximated("spec.hostUsers", "Containers get no user namespace of their own.", {
+    values: FALSE,
+  }),
+  refused(
+    "spec.shareProcessNamespace",
+    "Each container of a Machine has a process tree of its own.",
+    { values: TRUE },
+  ),
+  approximated(
+    "spec.imagePullSecrets",
+    "Images are pulled without credentials; a private image has to be loaded by `image load`.",
+  ),
+  refused("spec.runtimeClassName", "There is one way to run a Machine."),
+  refused("spec.overhead", "A Machine has no overhead to account for."),
+  refused("spec.resources", "Resources are read from the containers, not from the Pod."),
+  refused("spec.resourceClaims", "Machines have no devices to claim."),
+  refused("spec.os.name", "Machines run Linux.", { values: not("linux") }),
+  refused("spec.initContainers", "Containers that run before the others are not carried yet."),
+  refused("spec.ephemeralContainers", "A running Machine takes no further containers."),
+
+  carried("spec.securityContext.runAsUser", "The user of the container's processes."),
+  refused("spec.securityContext.runAsGroup", "A group alone cannot be set without a user.", {
+    values: WITHOUT_USER,
+  }),
+  refused("spec.securityContext.runAsNonRoot", "The image's user is not checked before it runs.", {
+    values: NOT_PROVEN_NON_ROOT,
+  }),
+  refused("spec.securityContext.fsGroup", "Files of volumes keep the owner root."),
+  refused("spec.securityContext.fsGroupChangePolicy", "Files of volumes keep the owner root."),
+  refused("spec.securityContext.supplementalGroups", "The image's groups are the container's."),
+  refused(
+    "spec.securityContext.supplementalGroupsPolicy",
+    "The image's groups are the container's.",
+  ),
+  refused("spec.securityContext.sysctls", "Kernel settings are the host's."),
+  approximated("spec.securityContext.seccompProfile", "The runtime's own profile is used."),
+  approximated("spec.securityContext.appArmorProfile", "No AppArmor profile is applied."),
+  approximated("spec.securityContext.seLinuxOptions", "No SELinux label is applied."),
+  approximated("spec.securityContext.seLinuxChangePolicy", "No SELinux label is applied."),
+  refused("spec.securityContext.windowsOptions", "Machines run Linux."),
+];

@@ -1,0 +1,70 @@
+import type { GuestConfig } from "../fly/machine.ts";
+import type { Container } from "../kube/pod.ts";
+import { millisOf, wholeOf } from "../kube/quantity.ts";
+
+const MIB = 2 ** 20;
+export const DEFAULT_MEMORY_MB = 256;
+
+interface Kind {
+  readonly cpu_kind: GuestConfig["cpu_kind"];
+  readonly cpus: readonly number[];
+  readonly minMbPerCpu: number;
+  readonly maxMbPerCpu: number;
+  readonly stepMb: number;
+}
+
+/** What Fly sells, cheapest first. Source: Fly docs, "Machine sizing"; facts 8.1. */
+const KINDS: readonly Kind[] = [
+  { cpu_kind: "shared", cpus: [1, 2, 4, 6, 8], minMbPerCpu: 256, maxMbPerCpu: 2048, stepMb: 256 },
+  {
+    cpu_kind: "performance",
+    cpus: [1, 2, 4, 6, 8, 10, 12, 14, 16],
+    minMbPerCpu: 2048,
+    maxMbPerCpu: 8192,
+    stepMb: 2048,
+  },
+];
+
+export interface Wish {
+  readonly cpuMillis: number;
+  readonly memoryMb: number;
+}
+
+/** The smallest size Fly sells that covers the wish, or undefined when none is large enough. */
+export function guestFor({ cpuMillis, memoryMb }: Wish): GuestConfig | undefined {
+  for (const { cpu_kind, cpus, minMbPerCpu, maxMbPerCpu, stepMb } of KINDS) {
+    const enough = cpus.find((count) => {
+      return count * 1000 >= cpuMillis && count * maxMbPerCpu >= memoryMb;
+    });
+    if (enough !== undefined) {
+      const stepped = Math.ceil(memoryMb / stepMb) * stepMb;
+      return { cpu_kind, cpus: enough, memory_mb: Math.max(stepped, enough * minMbPerCpu) };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * What the containers may use together: each one's limit, or its request where that is larger or
+ * alone. A Machine cannot borrow from its neighbours, so limits count. Memory is 256 MB when no
+ * container speaks of it. Throws FksError `InvalidInput` for what is not a quantity.
+ */
+export function wishFor(containers: readonly Container[]): Wish & { readonly isDefault: boolean } {
+  const cpuMillis = sum(containers.map((one) => largest(one, "cpu", millisOf)));
+  const bytes = sum(containers.map((one) => largest(one, "memory", wholeOf)));
+  const isDefault = bytes === 0;
+  return { cpuMillis, memoryMb: isDefault ? DEFAULT_MEMORY_MB : Math.ceil(bytes / MIB), isDefault };
+}
+
+function largest(
+  { resources = {} }: Container,
+  resource: string,
+  read: (quantity: string) => number,
+): number {
+  const asked = [resources.limits?.[resource], resources.requests?.[resource]];
+  return Math.max(0, ...asked.filter((one) => one !== undefined).map(read));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,171 @@
+import { FksError } from "../errors.ts";
+import type { ContainerConfig, ContainerVolume, EnvFrom, MachineConfig } from "../fly/machine.ts";
+import { AWAITS_KEY } from "../fly/machine-protocol.ts";
+import { expand } from "../kube/expansion.ts";
+import { fieldValueFor } from "../kube/field-ref.ts";
+import type { Container, Pod } from "../kube/pod.ts";
+import { wholeOf } from "../kube/quantity.ts";
+import { type ClusterDns, dnsConfigFor } from "./dns-config.ts";
+import { type ApiServerAddress, apiServerEnv } from "./env.ts";
+import { type Finding, findingsFor } from "./fields/check.ts";
+import type { CapabilitySet } from "./fields/field.ts";
+import { userContextFor } from "./fields/user.ts";
+import { DEFAULT_MEMORY_MB, guestFor, wishFor } from "./guest.ts";
+import { stampsFor } from "./identity.ts";
+
+/** What the translation must know beside the Pod. */
+export interface TranslationContext {
+  readonly capabilities: CapabilitySet;
+  readonly clusterUid: string;
+  /** The InternalIP of the Pod's Node. */
+  readonly hostIP: string;
+  readonly apiServer: ApiServerAddress;
+  /** The cluster's name servers and domain; absent: the Machine's own resolver serves alone. */
+  readonly dns?: ClusterDns;
+}
+
+export type Translation =
+  | {
+      readonly ok: true;
+      readonly config: MachineConfig;
+      /** What the Machine does differently from what the Pod says. */
+      readonly approximated: readonly Finding[];
+    }
+  | { readonly ok: false; readonly refused: readonly Finding[] };
+
+/** Metadata key: how often each container had started before this Machine, as JSON by name. */
+export const RESTARTS_KEY = "fks_restarts";
+
+const RESTART_POLICY = { Always: "always", OnFailure: "on-failure", Never: "no" } as const;
+const DEFAULT_GRACE_SECONDS = 30;
+const MIB = 2 ** 20;
+
+/** The Machine that runs `pod`, or every reason why none can. Pure and total. */
+export function machineConfigFor(pod: Pod, context: TranslationContext): Translation {
+  const { refused, approximated } = findingsFor(pod, context.capabilities);
+  const size = sizeFor(pod);
+  const reasons = [...refused, ...("refused" in size ? size.refused : [])];
+  if (context.capabilities === "fly") reasons.push(...lateReferences(pod));
+  if (reasons.length > 0 || "refused" in size) return { ok: false, refused: reasons };
+
+  const stamps = stampsFor(pod, context.clusterUid);
+  const hasProtocol = context.capabilities === "machine-protocol";
+  const volumes = volumesFor(pod, hasProtocol);
+  const grace = `${pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS}s`;
+  return {
+    ok: true,
+    config: {
+      metadata: hasProtocol ? { ...stamps, [AWAITS_KEY]: "bundle" } : { ...stamps },
+      guest: size.guest,
+      containers: pod.spec.containers.map((container) => containerFor(pod, container, context)),
+      ...(volumes.length === 0 ? {} : { volumes }),
+      stop_config: { signal: "SIGTERM", timeout: grace },
+      dns: dnsConfigFor(pod, context.dns),
+      auto_destroy: false,
+    },
+    approximated: [...approximated, ...size.approximated],
+  };
+}
+
+function sizeFor(pod: Pod) {
+  const field = "spec.containers[].resources";
+  try {
+    const wish = wishFor(pod.spec.containers);
+    const guest = guestFor(wish);
+    const asked = `${wish.cpuMillis / 1000} CPUs and ${wish.memoryMb} MB`;
+    if (guest === undefined) {
+      return { refused: [{ field, sentence: `No Machine is large enough for ${asked}.` }] };
+    }
+    const sentence = `No memory is asked for: all containers together get ${DEFAULT_MEMORY_MB} MB.`;
+    return { guest, approximated: wish.isDefault ? [{ field, sentence }] : [] };
+  } catch (error) {
+    if (!FksError.is(error, "InvalidInput")) throw error;
+    return { refused: [{ field, sentence: `${error.message}.` }] };
+  }
+}
+
+function containerFor(
+  pod: Pod,
+  container: Container,
+  context: TranslationContext,
+): ContainerConfig {
+  const { name, image, volumeMounts = [], lifecycle } = container;
+  const hasProtocol = context.capabilities === "machine-protocol";
+  const user = userFor(pod, container);
+  const mounts = volumeMounts
+    .filter((mount) => hasProtocol || isEmptyDir(pod, mount.name))
+    .map((mount) => ({ name: mount.name, path: mount.mountPath }));
+  const signal = lifecycle?.stopSignal;
+  return {
+    name,
+    image,
+    ...(user === undefined ? {} : { user }),
+    ...(hasProtocol ? {} : commandFor(pod, container, context)),
+    ...(mounts.length === 0 ? {} : { mounts }),
+    ...(signal === undefined ? {} : { stop: { signal } }),
+    restart: { policy: RESTART_POLICY[pod.spec.restartPolicy ?? "Always"] },
+  };
+}
+
+function userFor(pod: Pod, container: Container): string | undefined {
+  const { runAsUser, runAsGroup } = userContextFor(pod, container);
+  if (runAsUser === undefined) return undefined;
+  return runAsGroup === undefined ? String(runAsUser) : `${runAsUser}:${runAsGroup}`;
+}
+
+/** Where there is no bundle, command and variables stand in the config. */
+function commandFor(pod: Pod, container: Container, context: TranslationContext) {
+  const { hostIP, apiServer } = context;
+  const env = new Map(apiServerEnv(apiServer));
+  const env_from: EnvFrom[] = [];
+  for (const { name, value, valueFrom } of container.env ?? []) {
+    const path = valueFrom?.fieldRef?.fieldPath;
+    if (isAddressOfPod(path)) env_from.push({ env_var: name, field_ref: "private_ip" });
+    else if (path === undefined) env.set(name, expand(value ?? "", env));
+    else env.set(name, fieldValueFor(pod, path, { podIP: "", hostIP }) ?? "");
+  }
+  const { command, args } = container;
+  const entrypoint = command?.map((word) => expand(word, env));
+  const cmd = (args ?? (command === undefined ? undefined : []))?.map((word) => expand(word, env));
+  return {
+    env: Object.fromEntries(env),
+    ...(env_from.length === 0 ? {} : { env_from }),
+    ...(entrypoint === undefined ? {} : { entrypoint }),
+    ...(cmd === undefined ? {} : { cmd }),
+  };
+}
+
+/** Text that needs the Machine's address before the Machine has one. */
+function lateReferences(pod: Pod): readonly Finding[] {
+  return pod.spec.containers.flatMap(({ env = [], command = [], args = [] }, index) => {
+    const late = env.filter((one) => isAddressOfPod(one.valueFrom?.fieldRef?.fieldPath));
+    const texts = [...env.map(({ value = "" }) => value), ...command, ...args];
+    return late
+      .filter(({ name }) => texts.some((text) => text.includes(`$(${name})`)))
+      .map(({ name }) => ({
+        field: `spec.containers[${index}].env`,
+        sentence: `$(${name}) needs the Machine's address before there is one.`,
+      }));
+  });
+}
+
+function isAddressOfPod(fieldPath: string | undefined): boolean {
+  return fieldPath === "status.podIP" || fieldPath === "status.podIPs";
+}
+
+function volumesFor(pod: Pod, hasProtocol: boolean): readonly ContainerVolume[] {
+  return (pod.spec.volumes ?? []).flatMap((volume): readonly ContainerVolume[] => {
+    const { name, emptyDir, projected } = volume;
+    if (projected !== undefined && !hasProtocol) return [];
+    if (projected !== undefined || emptyDir?.medium === "Memory") {
+      return [{ name, temp_dir: { storage_type: "memory" } }];
+    }
+    const limit = emptyDir?.sizeLimit;
+    const size = limit === undefined ? {} : { size_mb: Math.ceil(wholeOf(limit) / MIB) };
+    return [{ name, temp_dir: { storage_type: "disk", ...size } }];
+  });
+}
+
+function isEmptyDir(pod: Pod, volume: string): boolean {
+  return pod.spec.volumes?.some(({ name, projected }) => name === volume && !projected) === true;
+}
