@@ -1,0 +1,119 @@
+import { afterAll, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { hostClock } from "#adapters/host/clock.ts";
+import { processIdentity } from "#adapters/host/process-identity.ts";
+import type { ChildProcess, Probe, ProcessSpec } from "#core/ports/processes.ts";
+import { memoryLog } from "#test/fakes/log.ts";
+import { rotateLog } from "./log-file.ts";
+import { endOrphans } from "./orphans.ts";
+import { hostProcesses } from "./processes.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fks-processes-"));
+const childrenFile = join(folder, "run/children.json");
+const logs = join(folder, "logs");
+const processes = hostProcesses({ logs, childrenFile, identityOf: processIdentity });
+const children: ChildProcess[] = [];
+const never = new AbortController().signal;
+afterAll(() => {
+  for (const child of children) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const spec = (name: string, program: string, ...args: string[]): ProcessSpec => ({
+  name,
+  command: [process.execPath, join(import.meta.dir, `../../test/programs/${program}.ts`), ...args],
+  env: { PATH: "/bin:/usr/bin" },
+});
+const start = (it: ProcessSpec): ChildProcess => {
+  const child = processes.spawn(it);
+  children.push(child);
+  return child;
+};
+const logOf = (name: string): string => {
+  const path = join(logs, `${name}.log`);
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+};
+/** Looks until it is so; the test's own timeout is the limit. */
+const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
+  while (!(await isSo())) await Bun.sleep(5);
+};
+const outcome = async (probe: Probe) => (await processes.probe(probe, never)).outcome;
+
+test("a role is ready once its socket says so, writes its log, and ends when asked", async () => {
+  const path = join(folder, "role.sock");
+  const probe: Probe = { kind: "http-on-unix-socket", path, target: "/readyz" };
+  expect(await processes.probe(probe, never)).toEqual({
+    outcome: "silent",
+    reason: "does not listen yet",
+  });
+  const child = start(spec("role", "role", path));
+  await until(async () => (await outcome(probe)) === "ready");
+
+  expect(await outcome({ kind: "unix-socket", path })).toBe("ready");
+  expect(logOf("role")).toBe("listens\n");
+  expect(statSync(join(logs, "role.log")).mode & 0o777).toBe(0o600);
+  expect(JSON.parse(readFileSync(childrenFile, "utf8"))).toEqual({
+    role: processIdentity(child.pid) ?? {},
+  });
+  child.kill("SIGTERM");
+  expect(await child.exited).toEqual({ exitCode: 0 });
+  child.kill("SIGKILL");
+  expect(JSON.parse(readFileSync(childrenFile, "utf8"))).toEqual({});
+});
+
+test("a role that is not ready tells why", async () => {
+  const path = join(folder, "busy.sock");
+  start(spec("busy", "role", path, "waits for the API server"));
+  const probe: Probe = { kind: "http-on-unix-socket", path, target: "/readyz" };
+  await until(async () => (await outcome(probe)) !== "silent");
+
+  expect(await processes.probe(probe, never)).toEqual({
+    outcome: "unready",
+    reason: "waits for the API server",
+  });
+});
+
+test("how a child ended is told: by itself, killed, or never started", async () => {
+  const crashed = start(spec("crashes", "crashes-at-start"));
+  expect(await crashed.exited).toEqual({ exitCode: 3 });
+  expect(logOf("crashes")).toBe("no such database\n");
+
+  const deaf = start(spec("deaf", "ignores-sigterm"));
+  await until(() => logOf("deaf") === "deaf\n");
+  deaf.kill("SIGTERM");
+  deaf.kill("SIGKILL");
+  expect(await deaf.exited).toEqual({ signalName: "SIGKILL" });
+
+  const missing = { name: "missing", command: ["/nowhere/kube"], env: {} };
+  expect(() => processes.spawn(missing)).toThrow("cannot start missing");
+});
+
+test("children of a killed predecessor are ended, and a stranger with a reused number is not", async () => {
+  const orphan = start(spec("orphan", "role", join(folder, "orphan.sock")));
+  const stranger = start(spec("stranger", "role", join(folder, "stranger.sock")));
+  await until(() => logOf("orphan") !== "" && logOf("stranger") !== "");
+  const before = join(folder, "before.json");
+  const records = {
+    orphan: processIdentity(orphan.pid),
+    stranger: { pid: stranger.pid, startedAt: "another boot/1" },
+    gone: { pid: 4_000_000, startedAt: "x" },
+  };
+  writeFileSync(before, JSON.stringify(records));
+  const deps = { childrenFile: before, identityOf: processIdentity, clock: hostClock() };
+
+  expect(await endOrphans({ ...deps, log: memoryLog() }, never)).toEqual(["orphan"]);
+  expect(await orphan.exited).toEqual({ exitCode: 0 });
+  expect(processIdentity(stranger.pid)).toBeDefined();
+});
+
+test("a log that grew too long is moved aside while its writer goes on", () => {
+  const path = join(folder, "long.log");
+  writeFileSync(path, "x".repeat(100));
+  rotateLog(path, 200);
+  expect(existsSync(`${path}.1`)).toBe(false);
+  rotateLog(path, 50);
+  expect(statSync(`${path}.1`).size).toBe(100);
+  expect(statSync(path).size).toBe(0);
+});
