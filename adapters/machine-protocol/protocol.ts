@@ -1,0 +1,89 @@
+import { FksError } from "#core/errors.ts";
+import type { LogOptions, MachineReport } from "#core/fly/machine-protocol.ts";
+import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
+import { call, open, type ProtocolDeps, pathOf } from "./call.ts";
+import { connectionOver } from "./connect.ts";
+import { jsonOf, lost } from "./errors.ts";
+import { execQuery, runExec } from "./exec.ts";
+import { reportSchema } from "./schema.ts";
+import { openSocket } from "./socket.ts";
+import { watchChanges } from "./watch.ts";
+
+/** The Machine protocol by HTTP and WebSocket, as docs/machine-protocol.md describes it. */
+export function machineProtocol(deps: ProtocolDeps): MachineProtocol {
+  return {
+    report: async (machine, signal) =>
+      reportOf(await call(deps, "GET", pathOf(machine), undefined, signal)),
+
+    async deliver(machine, bundle, signal) {
+      await call(deps, "PUT", `${pathOf(machine)}/bundle`, bundle, signal);
+    },
+
+    async writeFiles(machine, volume, files, signal) {
+      const path = `${pathOf(machine)}/volumes/${encodeURIComponent(volume)}`;
+      await call(deps, "PUT", path, files, signal);
+    },
+
+    async logs(machine, container, options, signal) {
+      const path = `${containerPath(machine, container)}/logs?${logQuery(options)}`;
+      const { body } = await open(deps, { method: "GET", path }, signal, signal);
+      return body === null ? new ReadableStream() : unbroken(body, path, signal);
+    },
+
+    async exec(machine, container, request, signal) {
+      const path = `${containerPath(machine, container)}/exec?${execQuery(request)}`;
+      return runExec(await openSocket(deps, path, signal), request);
+    },
+
+    async connect(machine, port, signal) {
+      const path = `${pathOf(machine)}/connect?port=${port}`;
+      return connectionOver(await openSocket(deps, path, signal));
+    },
+
+    watch: (signal) => watchChanges(deps, signal),
+  };
+}
+
+function containerPath(
+  machine: { readonly app: string; readonly id: string },
+  name: string,
+): string {
+  return `${pathOf(machine)}/containers/${encodeURIComponent(name)}`;
+}
+
+function reportOf(body: string): MachineReport {
+  const report = reportSchema.safeParse(jsonOf(body));
+  if (report.success) return report.data;
+  throw new FksError("Unavailable", "the Machine's report was not understood", {
+    cause: report.error,
+  });
+}
+
+function logQuery(options: LogOptions): string {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(options)) {
+    if (value !== undefined && value !== false) query.set(key, String(value));
+  }
+  return query.toString();
+}
+
+/** The same bytes; a connection that breaks in the middle is `Unavailable`, an abort its reason. */
+function unbroken(
+  body: ReadableStream<Uint8Array>,
+  path: string,
+  signal: AbortSignal,
+): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        controller.error(signal.aborted ? signal.reason : lost(`GET ${path}`, error));
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}
