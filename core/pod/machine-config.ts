@@ -33,7 +33,7 @@ export type Translation =
     }
   | { readonly ok: false; readonly refused: readonly Finding[] };
 
-/** Metadata key: how often each container had started before this Machine, as JSON by name. */
+/** Metadata key: how often each container had started before, `name=count,…`. */
 export const RESTARTS_KEY = "fks_restarts";
 
 const RESTART_POLICY = { Always: "always", OnFailure: "on-failure", Never: "no" } as const;

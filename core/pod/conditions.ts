@@ -1,0 +1,79 @@
+import type { ContainerStatus, Pod, PodCondition, PodPhase } from "../kube/pod.ts";
+import { timeOf } from "../kube/time.ts";
+
+export interface ConditionSources {
+  readonly phase: PodPhase;
+  readonly statuses: readonly ContainerStatus[];
+  readonly isNetworkReady: boolean;
+  readonly nowMs: number;
+}
+
+type Verdict = Pick<PodCondition, "status" | "reason" | "message">;
+
+const TRUE: Verdict = { status: "True" };
+
+/** The five conditions a kubelet writes; all others belong to somebody else. */
+export const OWN_CONDITIONS = [
+  "PodReadyToStartContainers",
+  "Initialized",
+  "Ready",
+  "ContainersReady",
+  "PodScheduled",
+] as const;
+
+/** All conditions of the Pod: ours anew, the others as they are. Source: facts on the kubelet, 3.1. */
+export function conditionsFor(pod: Pod, sources: ConditionSources): readonly PodCondition[] {
+  const old = pod.status?.conditions ?? [];
+  const containersReady = containersReadyFor(sources);
+  const verdicts: Readonly<Record<(typeof OWN_CONDITIONS)[number], Verdict>> = {
+    PodReadyToStartContainers: { status: sources.isNetworkReady ? "True" : "False" },
+    Initialized: sources.phase === "Succeeded" ? { ...TRUE, reason: "PodCompleted" } : TRUE,
+    Ready: readyFor(pod, containersReady),
+    ContainersReady: containersReady,
+    PodScheduled: TRUE,
+  };
+  const own = OWN_CONDITIONS.map((type) => {
+    const before = old.find((one) => one.type === type);
+    return stamped(pod, before, { type, ...verdicts[type] }, sources.nowMs);
+  });
+  const isOwn = (type: string): boolean => OWN_CONDITIONS.some((one) => one === type);
+  return [...own, ...old.filter(({ type }) => !isOwn(type))];
+}
+
+function containersReadyFor({ phase, statuses }: ConditionSources): Verdict {
+  if (phase === "Succeeded") return { status: "False", reason: "PodCompleted" };
+  if (phase === "Failed") return { status: "False", reason: "PodFailed" };
+  const unready = statuses.filter(({ ready }) => !ready).map(({ name }) => name);
+  if (unready.length === 0) return TRUE;
+  const message = `containers with unready status: [${unready.join(" ")}]`;
+  return { status: "False", reason: "ContainersNotReady", message };
+}
+
+function readyFor(pod: Pod, containersReady: Verdict): Verdict {
+  if (containersReady.status !== "True") return containersReady;
+  const missing = (pod.spec.readinessGates ?? []).flatMap(({ conditionType: type }) => {
+    const gate = pod.status?.conditions?.find((one) => one.type === type);
+    if (gate?.status === "True") return [];
+    return gate === undefined
+      ? [`corresponding condition of pod readiness gate "${type}" does not exist.`]
+      : [`the status of pod readiness gate "${type}" is not "True", but ${gate.status}`];
+  });
+  if (missing.length === 0) return TRUE;
+  return { status: "False", reason: "ReadinessGatesNotReady", message: missing.join(", ") };
+}
+
+/** The time of the last change moves only with the status. */
+function stamped(
+  { metadata }: Pod,
+  before: PodCondition | undefined,
+  next: PodCondition,
+  nowMs: number,
+): PodCondition {
+  const isKept = before?.status === next.status && typeof before.lastTransitionTime === "string";
+  return {
+    ...next,
+    lastProbeTime: null,
+    lastTransitionTime: isKept ? before.lastTransitionTime : timeOf(nowMs),
+    ...(metadata.generation === undefined ? {} : { observedGeneration: metadata.generation }),
+  };
+}
