@@ -1,0 +1,76 @@
+import { FksError } from "#core/errors.ts";
+import type { MachineRef } from "#core/fly/machine-protocol.ts";
+import type { Pod } from "#core/kube/pod.ts";
+import {
+  type ContainerTarget,
+  type ContainerView,
+  containerFor,
+  type Miss,
+  podFor,
+} from "#core/kubelet/exec-target.ts";
+import type { ContainerAddress, PodAddress } from "#core/kubelet/routes.ts";
+import type { KubeletApiDeps } from "./deps.ts";
+
+type TargetDeps = Pick<KubeletApiDeps, "findPod" | "machineFor" | "protocol">;
+
+type MissFor = (
+  pod: string,
+  container: string,
+  views: readonly ContainerView[],
+) => Miss | undefined;
+
+/**
+ * The container a request means, or why there is none. The Pod's status is believed when it says
+ * yes; when it says no it may lag, and the Machine is asked.
+ */
+export async function containerTarget(
+  deps: TargetDeps,
+  node: string,
+  address: ContainerAddress,
+  missFor: MissFor,
+  signal: AbortSignal,
+): Promise<ContainerTarget | Miss> {
+  const found = podFor(address, deps.findPod(node, address.namespace, address.pod));
+  if (!found.ok) return found;
+  const named = containerFor(address, found.pod);
+  if (!named.ok) return named;
+
+  const { pod } = found;
+  const { container } = named;
+  const machine = deps.machineFor(pod);
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  const told = missFor(address.pod, container, [...containerStatuses, ...initContainerStatuses]);
+  const gone: Miss = { ok: false, status: 404, message: `container not found ("${container}")` };
+  if (machine === undefined) return told ?? gone;
+  if (told === undefined) return { ok: true, machine, container };
+
+  const views = await reported(deps, machine, signal);
+  const miss = views === undefined ? told : missFor(address.pod, container, views);
+  return miss ?? { ok: true, machine, container };
+}
+
+export function machineTarget(
+  deps: TargetDeps,
+  node: string,
+  address: PodAddress,
+): { ok: true; pod: Pod; machine: MachineRef } | Miss {
+  const found = podFor(address, deps.findPod(node, address.namespace, address.pod));
+  if (!found.ok) return found;
+  const machine = deps.machineFor(found.pod);
+  if (machine !== undefined) return { ok: true, pod: found.pod, machine };
+  return { ok: false, status: 404, message: `pod not found ("${address.pod}")` };
+}
+
+async function reported(
+  { protocol }: TargetDeps,
+  machine: MachineRef,
+  signal: AbortSignal,
+): Promise<readonly ContainerView[] | undefined> {
+  try {
+    return (await protocol.report(machine, signal)).containers;
+  } catch (error) {
+    // Nothing better is known than what the Pod's status said.
+    if (error instanceof FksError) return undefined;
+    throw error;
+  }
+}
