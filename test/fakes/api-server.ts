@@ -1,6 +1,5 @@
 interface ApiObject {
   readonly metadata: { readonly name: string; readonly namespace: string; readonly uid: string };
-  readonly [field: string]: unknown;
 }
 
 interface Change {

@@ -125,8 +125,7 @@ export function memoryMachines(deps: MemoryMachinesDeps): Machines {
     async restart(app, id, signal) {
       begin(signal, `restart ${app}/${id}`);
       live(app, id);
-      store.stop(id, { exitCode: 143, signal: 15 });
-      store.launch(id);
+      store.restart(id, { exitCode: 143, signal: 15 });
     },
 
     async signal(app, id, signalName, signal) {

@@ -26,6 +26,8 @@ export interface MemoryStore {
   launch(id: string): void;
   /** stopping → stopped. */
   stop(id: string, end: ContainerEnd): void;
+  /** stopping → stopped → starting → started. */
+  restart(id: string, end: ContainerEnd): void;
   /** destroying → destroyed, then gone from lists. */
   destroy(id: string): void;
   subscribe(listener: Listener): () => void;
@@ -74,6 +76,20 @@ export function memoryStore(clock: Clock, stepMs: number): MemoryStore {
     return ready.report.awaits === undefined ? running(ready, nowMs) : ready;
   }
 
+  function launch(id: string): void {
+    steps(id, ["starting", "started"], () => change(id, up));
+  }
+
+  function stop(id: string, end: ContainerEnd, then?: () => void): void {
+    setState(id, "stopping");
+    later(() => {
+      if (found.get(id)?.machine.state !== "stopping") return;
+      change(id, (before) => allEnded(before, end, clock.now()));
+      setState(id, "stopped");
+      then?.();
+    });
+  }
+
   return {
     add(app, machine) {
       const added = inState(newMachine(app, machine), "created", clock.now());
@@ -88,15 +104,9 @@ export function memoryStore(clock: Clock, stepMs: number): MemoryStore {
     all: () => [...found.values()].filter(({ machine }) => machine.state !== "destroyed"),
     change,
     setState,
-    launch: (id) => steps(id, ["starting", "started"], () => change(id, up)),
-    stop(id, end) {
-      setState(id, "stopping");
-      later(() => {
-        if (found.get(id)?.machine.state !== "stopping") return;
-        change(id, (before) => allEnded(before, end, clock.now()));
-        setState(id, "stopped");
-      });
-    },
+    launch,
+    stop,
+    restart: (id, end) => stop(id, end, () => launch(id)),
     destroy(id) {
       setState(id, "destroying");
       later(() => {

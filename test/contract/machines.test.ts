@@ -1,0 +1,29 @@
+import { hostClock } from "#adapters/host/clock.ts";
+import { memoryWorld } from "#test/fakes/machines.ts";
+import { appsContract } from "./apps-contract.ts";
+import { machinesContract } from "./machines-contract.ts";
+import { machineProtocolContract } from "./protocol-contract.ts";
+import type { ContractWorld } from "./world.ts";
+
+async function inMemory(): Promise<ContractWorld> {
+  const { machines, apps, protocol } = memoryWorld({
+    clock: hostClock(),
+    stepMs: 2,
+    apps: ["fks-contract"],
+  });
+  return {
+    machines,
+    apps,
+    protocol,
+    app: "fks-contract",
+    region: "local-a",
+    image: "contract:1",
+    programs: "toy",
+    run: "memory",
+    close: async () => {},
+  };
+}
+
+machinesContract("in memory", inMemory, { programs: "toy" });
+appsContract("in memory", inMemory);
+machineProtocolContract("in memory", inMemory, { programs: "toy" });

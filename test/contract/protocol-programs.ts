@@ -1,0 +1,402 @@
+import { expect, test } from "bun:test";
+import type { ContainerConfig, MachineConfig } from "#core/fly/machine.ts";
+import type { Bundle, VolumeFile } from "#core/fly/machine-protocol.ts";
+import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
+import {
+  bytesOf,
+  type ContractWorld,
+  codeOf,
+  configOf,
+  eventually,
+  forever,
+  launched,
+  refOf,
+  shell,
+  sink,
+} from "./world.ts";
+
+type Given = () => ContractWorld & { readonly protocol: MachineProtocol };
+
+const TIMEOUT_MS = 60_000;
+
+function it(what: string, body: () => Promise<void>): void {
+  test(what, body, TIMEOUT_MS);
+}
+
+/** The part of the Machine protocol that needs programs which really run. */
+export function protocolPrograms(given: Given): void {
+  logs(given);
+  endings(given);
+  bundleContents(given);
+  files(given);
+  executing(given);
+  terminals(given);
+  connecting(given);
+}
+
+/** A Machine whose one container runs `script`. */
+async function runningScript(
+  world: ReturnType<Given>,
+  script: string,
+  container: Partial<ContainerConfig> = {},
+) {
+  return refOf(
+    world,
+    await launched(world, configOf(world, { exec: shell(script), ...container })),
+  );
+}
+
+/** A Machine whose container got this bundle and is not restarted. */
+async function bundled(
+  world: ReturnType<Given>,
+  container: Partial<ContainerConfig>,
+  bundle: Bundle,
+  config: MachineConfig = {},
+) {
+  const awaiting = { ...config, metadata: { fks_awaits: "bundle" } };
+  const ref = refOf(world, await launched(world, configOf(world, container, awaiting)));
+  await world.protocol.deliver(ref, bundle, forever);
+  return ref;
+}
+
+type Ref = Awaited<ReturnType<typeof runningScript>>;
+
+function ended(world: ReturnType<Given>, ref: Ref, container = "main") {
+  return eventually(async () => {
+    const report = await world.protocol.report(ref, forever);
+    return report.containers.find(({ name }) => name === container)?.state.terminated;
+  });
+}
+
+async function logOf(
+  world: ReturnType<Given>,
+  ref: Ref,
+  options: Parameters<MachineProtocol["logs"]>[2] = {},
+): Promise<string> {
+  return new Response(await world.protocol.logs(ref, "main", options, forever)).text();
+}
+
+function logs(given: Given): void {
+  it("the log of a container that ended can be cut in every way", async () => {
+    const world = given();
+    const ref = await runningScript(world, "echo one; echo two >&2; sleep 0.1; echo three");
+    await ended(world, ref);
+
+    expect((await logOf(world, ref)).split("\n").toSorted()).toEqual(["", "one", "three", "two"]);
+    expect(await logOf(world, ref, { tailLines: 1 })).toBe("three\n");
+    expect(await logOf(world, ref, { tailLines: 0 })).toBe("");
+    expect(await logOf(world, ref, { limitBytes: 2 })).toHaveLength(2);
+    expect(await logOf(world, ref, { sinceTime: "2000-01-01T00:00:00Z" })).toContain("one");
+    expect(await logOf(world, ref, { sinceTime: "2100-01-01T00:00:00Z" })).toBe("");
+    expect(await logOf(world, ref, { tailLines: 1, timestamps: true })).toMatch(
+      /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(Z|[+-]\d\d:\d\d) three\n$/,
+    );
+  });
+
+  it("a followed log comes as it is written and ends with the container", async () => {
+    const world = given();
+    const ref = await runningScript(
+      world,
+      "echo ready; until [ -e /go ]; do sleep 0.1; done; echo done",
+    );
+    const log = await world.protocol.logs(ref, "main", { follow: true }, forever);
+    let seen = "";
+    for await (const bytes of log) {
+      seen += new TextDecoder().decode(bytes);
+      if (!seen.includes("ready") || seen.includes("done")) continue;
+      await world.protocol.exec(ref, "main", { command: ["touch", "/go"], tty: false }, forever);
+    }
+
+    expect(seen).toBe("ready\ndone\n");
+  });
+
+  it("a followed log ends when its reader leaves", async () => {
+    const world = given();
+    const ref = await runningScript(world, "while :; do echo tick; sleep 0.1; done");
+    const stop = new AbortController();
+    const reason = new Error("the reader left");
+    const log = await world.protocol.logs(ref, "main", { follow: true }, stop.signal);
+    const read = codeOf(new Response(log).text());
+    stop.abort(reason);
+
+    expect(await read).toBe(reason);
+  });
+
+  it("the log before the last restart is the previous one", async () => {
+    const world = given();
+    const script =
+      "[ -e /v/again ] && { echo second; sleep 100; }; echo first; touch /v/again; exit 1";
+    const config = configOf(
+      world,
+      { exec: shell(script), restart: { policy: "always" }, mounts: [{ name: "v", path: "/v" }] },
+      { volumes: [{ name: "v", temp_dir: { storage_type: "memory" } }] },
+    );
+    const ref = refOf(world, await launched(world, config));
+    const main = await eventually(async () => {
+      const { containers } = await world.protocol.report(ref, forever);
+      return containers.find(({ restartCount, state }) => restartCount === 1 && state.running);
+    });
+    await eventually(async () => ((await logOf(world, ref)) === "second\n" ? true : undefined));
+
+    expect(await logOf(world, ref, { previous: true })).toBe("first\n");
+    expect(main.lastState?.terminated).toMatchObject({ exitCode: 1, reason: "Error" });
+  });
+}
+
+function endings(given: Given): void {
+  it("a container's end is told with code, reason and times", async () => {
+    const world = given();
+    const failed = await ended(world, await runningScript(world, "exit 3"));
+    const completed = await ended(world, await runningScript(world, "exit 0"));
+    const killed = await ended(world, await runningScript(world, "kill -9 $$"));
+
+    expect(failed).toMatchObject({ exitCode: 3, reason: "Error" });
+    expect(completed).toMatchObject({ exitCode: 0, reason: "Completed" });
+    expect(killed.exitCode).toBe(137);
+    expect(Date.parse(failed.finishedAt)).toBeGreaterThanOrEqual(Date.parse(failed.startedAt));
+  });
+}
+
+function bundleContents(given: Given): void {
+  it("env, command and working directory of the bundle win", async () => {
+    const world = given();
+    const container = { env: { A: "config", B: "config" } };
+    const main = {
+      env: [
+        { name: "A", value: "bundle" },
+        { name: "C", value: "x y=z\n" },
+      ],
+      entrypoint: ["/bin/busybox", "sh", "-c"],
+      cmd: ['echo "$A $B $C $PWD"'],
+      workingDir: "/tmp",
+    };
+    const config = configOf(world, container, { metadata: { fks_awaits: "bundle" } });
+    const [only] = config.containers ?? [];
+    const { exec: _, ...rest } = only ?? { name: "main", image: world.image };
+    const machine = await launched(world, { ...config, containers: [rest] });
+    const ref = refOf(world, machine);
+    await world.protocol.deliver(ref, { containers: { main }, volumes: {} }, forever);
+    await ended(world, ref);
+
+    expect(await logOf(world, ref)).toBe("bundle config x y=z\n /tmp\n");
+  });
+
+  it("the Machine's own address is its private_ip", async () => {
+    const world = given();
+    const machine = await launched(
+      world,
+      configOf(world, { exec: shell("ip -6 addr; hostname -i") }),
+    );
+    const ref = refOf(world, machine);
+    await ended(world, ref);
+
+    expect(await logOf(world, ref)).toContain(machine.private_ip);
+  });
+}
+
+/** A volume's file for its owner and group. */
+function file(path: string, text: string): VolumeFile {
+  return { path, mode: 0o640, content: Buffer.from(text).toString("base64") };
+}
+
+function files(given: Given): void {
+  it("the bundle's files are there before the program, and change while it runs", async () => {
+    const world = given();
+    const { protocol } = world;
+    const ref = await bundled(
+      world,
+      {
+        exec: shell("cat /etc/v/token; stat -c %a /etc/v/..data/token; sleep 100"),
+        mounts: [{ name: "v", path: "/etc/v" }],
+      },
+      { containers: {}, volumes: { v: [file("token", "first\n"), file("deep/er", "down\n")] } },
+      { volumes: [{ name: "v", temp_dir: { storage_type: "memory" } }] },
+    );
+    await eventually(async () =>
+      (await logOf(world, ref)).includes("first\n640\n") ? true : undefined,
+    );
+    const cat = async (path: string) => {
+      const stdout = sink();
+      const request = { command: ["cat", path], tty: false, stdout: stdout.stream };
+      const { exitCode } = await protocol.exec(ref, "main", request, forever);
+      return exitCode === 0 ? stdout.text() : exitCode;
+    };
+    expect(await cat("/etc/v/deep/er")).toBe("down\n");
+
+    await protocol.writeFiles(ref, "v", [file("token", "second\n")], forever);
+    expect(await cat("/etc/v/token")).toBe("second\n");
+    expect(await cat("/etc/v/deep/er")).toBe(1);
+    expect(await codeOf(protocol.writeFiles(ref, "v", [file("../../x", "")], forever))).toBe(
+      "InvalidInput",
+    );
+  });
+}
+
+function executing(given: Given): void {
+  it("exec carries input, output and errors apart, and the exit code", async () => {
+    const world = given();
+    const ref = await runningScript(world, "sleep 100");
+    const [stdout, stderr] = [sink(), sink()];
+    const exit = await world.protocol.exec(
+      ref,
+      "main",
+      {
+        command: shell("cat; echo err >&2; exit 5"),
+        tty: false,
+        stdin: bytesOf("in"),
+        stdout: stdout.stream,
+        stderr: stderr.stream,
+      },
+      forever,
+    );
+
+    expect(exit.exitCode).toBe(5);
+    expect([stdout.text(), stderr.text()]).toEqual(["in", "err\n"]);
+  });
+
+  it("exec carries megabytes unharmed", async () => {
+    const world = given();
+    const ref = await runningScript(world, "sleep 100");
+    const sent = new Uint8Array(8_000_000).map((_, index) => (index * 31) % 251);
+    const chunks: Uint8Array[] = [];
+    const stdout = new WritableStream<Uint8Array>({
+      write: (chunk) => {
+        chunks.push(chunk.slice());
+      },
+    });
+    const stdin = new Blob([sent]).stream();
+    await world.protocol.exec(
+      ref,
+      "main",
+      { command: ["cat"], tty: false, stdin, stdout },
+      forever,
+    );
+
+    expect(Buffer.concat(chunks).equals(sent)).toBe(true);
+  });
+
+  it("a command that is not there fails, and the container runs on", async () => {
+    const world = given();
+    const ref = await runningScript(world, "sleep 100");
+    const request = { command: ["/no/such/program"], tty: false };
+    const answer = await world.protocol
+      .exec(ref, "main", request, forever)
+      .catch((error: unknown) => error);
+
+    expect(answer).not.toMatchObject({ exitCode: 0 });
+    const fine = await world.protocol.exec(ref, "main", { command: ["true"], tty: false }, forever);
+    expect(fine.exitCode).toBe(0);
+  });
+
+  it("a client that goes away ends what it started", async () => {
+    const world = given();
+    const ref = await runningScript(world, "sleep 100");
+    const stop = new AbortController();
+    const reason = new Error("hung up");
+    const started = Promise.withResolvers<void>();
+    const stdout = new WritableStream<Uint8Array>({ write: () => started.resolve() });
+    const request = { command: shell("echo up; exec sleep 4242"), tty: false, stdout };
+    const left = codeOf(world.protocol.exec(ref, "main", request, stop.signal));
+    await started.promise;
+    stop.abort(reason);
+    expect(await left).toBe(reason);
+
+    await eventually(async () => {
+      const ps = sink();
+      await world.protocol.exec(
+        ref,
+        "main",
+        { command: ["ps"], tty: false, stdout: ps.stream },
+        forever,
+      );
+      return ps.text().includes("sleep 4242") ? undefined : true;
+    });
+  });
+}
+
+function terminals(given: Given): void {
+  it("a terminal has a size, follows its changes and takes input", async () => {
+    const world = given();
+    const ref = await runningScript(world, "sleep 100");
+    const stdout = sink();
+    const sizes = new TransformStream<{ cols: number; rows: number }>();
+    const resize = sizes.writable.getWriter();
+    const input = new TransformStream<Uint8Array>();
+    const typing = input.writable.getWriter();
+    const ran = world.protocol.exec(
+      ref,
+      "main",
+      {
+        command: shell(
+          'read a; stty size; trap "stty size" WINCH; while read b; do [ "$b" = end ] && exit 6; done',
+        ),
+        tty: true,
+        stdin: input.readable,
+        stdout: stdout.stream,
+        resize: sizes.readable,
+      },
+      forever,
+    );
+    await resize.write({ cols: 91, rows: 31 });
+    await eventually(async () => {
+      await typing.write(Buffer.from("go\n"));
+      await Bun.sleep(50);
+      return stdout.text().includes("31 91") ? true : undefined;
+    });
+    await resize.write({ cols: 120, rows: 40 });
+    await eventually(async () => {
+      await typing.write(Buffer.from("more\n"));
+      await Bun.sleep(50);
+      return stdout.text().includes("40 120") ? true : undefined;
+    });
+    await typing.write(Buffer.from("end\n"));
+
+    expect(await ran).toEqual({ exitCode: 6 });
+  });
+}
+
+function connecting(given: Given): void {
+  it("connect reaches a port on 127.0.0.1, and one on ::1", async () => {
+    const world = given();
+    for (const address of ["127.0.0.1", "[::1]"]) {
+      const script = `mkdir /w; echo hello > /w/index.html; exec httpd -f -p ${address}:8081 -h /w`;
+      const ref = await runningScript(world, script);
+      const text = await eventually(async () => {
+        const answer = await asked(world, ref).catch(() => "");
+        return answer === "" ? undefined : answer;
+      });
+      expect(text).toContain("hello");
+    }
+  });
+
+  async function asked(world: ReturnType<Given>, ref: Ref): Promise<string> {
+    const { readable, writable } = await world.protocol.connect(ref, 8081, forever);
+    const writer = writable.getWriter();
+    await writer.write(Buffer.from("GET / HTTP/1.0\r\n\r\n"));
+    return new Response(readable).text();
+  }
+
+  it("closing one direction leaves the other open", async () => {
+    const world = given();
+    const ref = await runningScript(world, "while :; do nc -l -p 8082 -e wc -c; done");
+    const counted = await eventually(async () => {
+      const { readable, writable } = await world.protocol.connect(ref, 8082, forever);
+      const writer = writable.getWriter();
+      const sent = await codeOf(writer.write(new Uint8Array(100_000)).then(() => writer.close()));
+      const text = await new Response(readable).text().catch(() => "");
+      return text === "" || sent === "Unavailable" ? undefined : text;
+    });
+
+    expect(counted.trim()).toBe("100000");
+  });
+
+  it("a port nobody listens on is Unavailable", async () => {
+    const world = given();
+    const ref = await runningScript(world, "sleep 100");
+    const refused = world.protocol
+      .connect(ref, 9, forever)
+      .then(({ readable }) => new Response(readable).text());
+
+    expect(await codeOf(refused)).toBe("Unavailable");
+  });
+}
