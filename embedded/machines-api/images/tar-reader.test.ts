@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { assert, asyncProperty, integer, string, uint8Array } from "fast-check";
 import { FksError } from "#core/errors.ts";
 import { tarOf, type TarEntry as Written } from "#scripts/tar-writer.ts";
+import { failureOf } from "#test/fixtures/failure.ts";
 import { type TarHeader, tarEntries } from "./tar-reader.ts";
-import { failureOf } from "./testing/failure.ts";
 
 async function* inPiecesOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { builtImage, type LayerSpec, sha256 } from "#scripts/image-archive.ts";
 import type { TarEntry } from "#scripts/tar-writer.ts";
-import { failureOf } from "./testing/failure.ts";
+import { failureOf } from "#test/fixtures/failure.ts";
 import { unpack } from "./unpack.ts";
 import { DEFAULT_UNPACK_LIMITS, type UnpackLimits } from "./unpack-limits.ts";
 
