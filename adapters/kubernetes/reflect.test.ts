@@ -29,10 +29,7 @@ describe("a watched list", () => {
       if (i % 50 === 45) api.breakWatches();
       if (i % 10 === 0) await new Promise<void>((resolve) => setImmediate(resolve));
     }
-    await eventually(() => {
-      watching.clock.advance(1_000);
-      return watching.told.length >= 201;
-    });
+    await eventually(() => watching.told.length >= 201, { clock: watching.clock });
     expect(watching.told.slice(1)).toEqual(Array.from({ length: 200 }, (_, i) => `put p${i}`));
     expect(lists(api)).toBe(1);
   });
@@ -62,10 +59,7 @@ describe("a watched list", () => {
     api.put(pod("b"));
     api.compact();
     api.setAway(false);
-    await eventually(() => {
-      watching.clock.advance(1_000);
-      return watching.told.includes("all b");
-    });
+    await eventually(() => watching.told.includes("all b"), { clock: watching.clock });
     expect(watching.told).toEqual(["all a", "all b"]);
     expect(watching.log.lines).toEqual([]);
   });
@@ -91,10 +85,7 @@ describe("a watched list", () => {
     api.closeWatches();
     const { clock, log } = watching;
     const waits = () => log.lines.map(([, { retry_in_ms }]) => Number(retry_in_ms));
-    await eventually(() => {
-      clock.advance(50);
-      return waits().length === 1;
-    });
+    await eventually(() => waits().length === 1, { clock });
     for (let failures = 1; clock.now() < 60_000; failures += 1) {
       await eventually(() => waits().length === failures);
       clock.advance(waits().at(-1) ?? 0);
@@ -109,9 +100,8 @@ describe("a watched list", () => {
 
     api.put(pod("b"));
     api.setAway(false);
-    await eventually(() => {
-      watching.clock.advance(1_000);
-      return watching.told.some((line) => line === "put b" || line === "all a,b");
+    await eventually(() => watching.told.some((line) => line === "put b" || line === "all a,b"), {
+      clock: watching.clock,
     });
   });
 
@@ -120,10 +110,7 @@ describe("a watched list", () => {
     await using watching = watch(api);
     await eventually(() => api.watches() === 1);
     watching.clock.advance(150_000);
-    await eventually(() => {
-      watching.clock.advance(1_000);
-      return api.requests.length === 3;
-    });
+    await eventually(() => api.requests.length === 3, { clock: watching.clock });
     api.put(pod("a"));
     await eventually(() => watching.told.includes("put a"));
   });
