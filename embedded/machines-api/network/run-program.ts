@@ -1,0 +1,57 @@
+import { FksError } from "#core/errors.ts";
+
+/** Longest part of a program's own words that an error repeats. */
+const MESSAGE_MAX_CHARS = 500;
+
+/**
+ * Runs a host program to its end and gives what it wrote. Abort kills it.
+ *
+ * Throws FksError `Unsupported` when the program is not installed, `Unavailable` with its own words
+ * when it ended with another code than 0.
+ */
+export async function runProgram(
+  argv: readonly string[],
+  signal: AbortSignal,
+  input?: string,
+): Promise<string> {
+  signal.throwIfAborted();
+  const child = spawned(argv, signal, input);
+  const [stdout, stderr, code] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]);
+  signal.throwIfAborted();
+  if (code === 0) return stdout;
+  const words = (stderr.trim() || stdout.trim()).slice(-MESSAGE_MAX_CHARS);
+  throw new FksError("Unavailable", `${argv[0]} failed with code ${code}: ${words}`);
+}
+
+/** Runs a host program whose failure says nothing new: what it should remove is gone already. */
+export async function tryProgram(
+  argv: readonly string[],
+  signal: AbortSignal,
+  input?: string,
+): Promise<boolean> {
+  try {
+    await runProgram(argv, signal, input);
+    return true;
+  } catch (error) {
+    if (FksError.is(error, "Unavailable")) return false;
+    throw error;
+  }
+}
+
+function spawned(argv: readonly string[], signal: AbortSignal, input: string | undefined) {
+  try {
+    return Bun.spawn([...argv], {
+      stdin: input === undefined ? "ignore" : Buffer.from(input),
+      stdout: "pipe",
+      stderr: "pipe",
+      signal,
+      killSignal: "SIGKILL",
+    });
+  } catch (error) {
+    throw new FksError("Unsupported", `cannot run ${argv[0]}: is it installed?`, { cause: error });
+  }
+}

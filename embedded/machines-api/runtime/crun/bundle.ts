@@ -1,0 +1,68 @@
+import { mkdirSync } from "node:fs";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { FksError } from "#core/errors.ts";
+import type { ContainerSpec } from "../runtime.ts";
+import type { AttemptFolder } from "./folders.ts";
+import { checkProgram, userIn } from "./image-checks.ts";
+import { insideRoot } from "./inside-root.ts";
+import { mountOverlay } from "./libc.ts";
+import { type HostFacts, type OciMachine, type OciPaths, ociConfigFor } from "./oci-config.ts";
+
+/** What a container is made of besides its own spec. */
+export type SharedPaths = Omit<OciPaths, "root" | "cgroup">;
+
+interface BundleRequest {
+  readonly container: ContainerSpec;
+  readonly machine: OciMachine;
+  readonly paths: SharedPaths;
+  readonly cgroup: string;
+  readonly facts: HostFacts;
+}
+
+/**
+ * Makes all that the OCI runtime wants to find: root file system, files in it, configuration.
+ * Throws FksError `InvalidInput` when the image has no such program or user.
+ */
+export async function makeBundle(folder: AttemptFolder, request: BundleRequest): Promise<void> {
+  const { container, machine, paths, cgroup, facts } = request;
+  const { upper, work, root, persist, bundle } = folder;
+  for (const path of [upper, work, root, persist, bundle]) mkdirSync(path, { recursive: true });
+  mountOverlay({ lower: container.imageRoot, upper, work, target: root });
+
+  await intoRoot(async () => {
+    for (const { path, mode, content } of container.files) {
+      const file = insideRoot(root, path);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, content);
+      await chmod(file, mode);
+    }
+    // Not every runtime makes the working directory.
+    await mkdir(insideRoot(root, container.cwd), { recursive: true });
+  });
+  checkProgram(root, container);
+  const config = ociConfigFor({
+    machine,
+    container,
+    user: userIn(root, container),
+    paths: { ...paths, root, cgroup },
+    host: facts,
+  });
+  await writeFile(folder.config, JSON.stringify(config), { mode: 0o600 });
+}
+
+/** What an image's own tree forbids is the caller's mistake; anything else is the host's state. */
+async function intoRoot(write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!(error instanceof Error) || !("code" in error)) throw error;
+    if (error instanceof FksError) throw error;
+    const isWrongPath = ["ENOTDIR", "EEXIST", "EISDIR", "ENAMETOOLONG"].includes(
+      String(error.code),
+    );
+    throw new FksError(isWrongPath ? "InvalidInput" : "Unavailable", error.message, {
+      cause: error,
+    });
+  }
+}

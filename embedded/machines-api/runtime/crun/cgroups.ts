@@ -1,0 +1,246 @@
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import type { NetworkPlan } from "#core/fly/network.ts";
+import { type Clock, sleep } from "#core/ports/clock.ts";
+import type { ContainerId } from "../runtime.ts";
+import type { CgroupHierarchy, CgroupLayout } from "./cgroup-layout.ts";
+import { cpuFor } from "./oci-config.ts";
+
+/** Controllers that Machines are limited by; version 2 hands them down level by level. */
+const CONTROLLERS = ["cpu", "memory", "pids"];
+
+/** A killed process leaves its group a moment later. */
+const REMOVE_TRIES = 50;
+const REMOVE_PAUSE_MS = 10;
+
+/** Processes of ours, and whatever shares our group, go here in a version 2 container. */
+const LEAF = "fks-host";
+
+const CONMON = "conmon";
+
+export interface MachineLimits {
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+}
+
+/** The instance's groups in every hierarchy: one for each Machine, in it one for each container. */
+export interface Cgroups {
+  /** Makes the Machine's group and its limits; both may exist. */
+  prepare(machineId: string, limits: MachineLimits): Promise<void>;
+  /** Takes conmon out of our own group, so that who stops us as a group does not stop it. */
+  adoptConmon(pid: number): Promise<void>;
+  /** From the root of each hierarchy, as the OCI configuration wants it. */
+  containerPath(id: ContainerId): string;
+  /** Kills what is in the groups below `path` and removes them; absent is a success. */
+  remove(path: string, signal: AbortSignal): Promise<void>;
+  /** The Machine's group, the instance's own when no Machine is left. */
+  removeMachine(machineId: string, isLast: boolean, signal: AbortSignal): Promise<void>;
+  /** Whether the kernel killed a process of this group for memory. */
+  hasOomKill(path: string): boolean;
+  usage(path: string): CgroupUsage | undefined;
+  readonly countsSwap: boolean;
+}
+
+export interface CgroupUsage {
+  readonly cpuNanoseconds: number;
+  /** Without what the kernel could drop at once, as the kubelet counts its working set. */
+  readonly memoryBytes: number;
+}
+
+export function hostCgroups(plan: NetworkPlan, layout: CgroupLayout, clock: Clock): Cgroups {
+  const { hierarchies } = layout;
+  const top = `/${plan.cgroup}`;
+  const memory = hierarchyWith("memory");
+  const cpu = hierarchyWith("cpu");
+  const isUnified = layout.mode === "v2";
+
+  /** Version 1 by name; version 2 has them all. */
+  function hierarchyWith(controller: string): CgroupHierarchy | undefined {
+    return hierarchies.find(({ version, controllers }) =>
+      layout.mode === "v2" ? version === 2 : controllers.includes(controller),
+    );
+  }
+
+  async function remove(path: string, signal: AbortSignal): Promise<void> {
+    for (let tries = 0; tries < REMOVE_TRIES; tries += 1) {
+      const left = hierarchies.filter((hierarchy) => !removeGroup(`${hierarchy.path}${path}`));
+      if (left.length === 0) return;
+      for (const hierarchy of left) killAll(`${hierarchy.path}${path}`);
+      await sleep(clock, REMOVE_PAUSE_MS, signal);
+    }
+  }
+
+  return {
+    countsSwap: existsSync(
+      isUnified
+        ? `${memory?.path}/init.scope/memory.swap.max`
+        : `${memory?.path}/memory.memsw.limit_in_bytes`,
+    ),
+
+    async prepare(machineId, { cpuMillis, memoryBytes }) {
+      const path = `${top}/${machineId}`;
+      if (isUnified && memory !== undefined) {
+        await prepareUnified(memory.path, path, { cpuMillis, memoryBytes });
+        return;
+      }
+      await Promise.all([
+        memory === undefined ? undefined : limitMemory(`${memory.path}${path}`, memoryBytes),
+        cpu === undefined ? undefined : limitCpu(`${cpu.path}${path}`, cpuMillis),
+      ]);
+    },
+
+    async adoptConmon(pid) {
+      const path = `${top}/${CONMON}`;
+      const movable = hierarchies.filter(({ controllers }) => !controllers.includes("cpuset"));
+      await Promise.all(
+        movable.map(async (hierarchy) => {
+          await mkdir(`${hierarchy.path}${path}`, { recursive: true });
+          await put(`${hierarchy.path}${path}/cgroup.procs`, String(pid));
+        }),
+      );
+    },
+
+    containerPath: ({ machineId, name, attempt }) => `${top}/${machineId}/${name}.${attempt}`,
+    remove,
+
+    async removeMachine(machineId, isLast, signal) {
+      await remove(`${top}/${machineId}`, signal);
+      if (isLast) await remove(top, signal);
+    },
+
+    hasOomKill(path) {
+      const file = isUnified ? "memory.events" : "memory.oom_control";
+      return Number(/^oom_kill (\d+)/m.exec(textOf(`${memory?.path}${path}/${file}`))?.[1]) > 0;
+    },
+
+    usage: (path) => (isUnified ? usageUnified(path) : usageSplit(path)),
+  };
+
+  function usageUnified(path: string): CgroupUsage | undefined {
+    const folder = `${memory?.path}${path}`;
+    if (!existsSync(folder)) return undefined;
+    const cpuUs = Number(/^usage_usec (\d+)/m.exec(textOf(`${folder}/cpu.stat`))?.[1] ?? 0);
+    const used = Number(textOf(`${folder}/memory.current`));
+    const idle = /^inactive_file (\d+)/m.exec(textOf(`${folder}/memory.stat`))?.[1];
+    return { cpuNanoseconds: cpuUs * 1_000, memoryBytes: Math.max(0, used - Number(idle ?? 0)) };
+  }
+
+  function usageSplit(path: string): CgroupUsage | undefined {
+    const folder = `${memory?.path}${path}`;
+    if (!existsSync(folder)) return undefined;
+    const accounting = hierarchyWith("cpuacct")?.path ?? "";
+    const used = Number(textOf(`${folder}/memory.usage_in_bytes`));
+    const idle = /^total_inactive_file (\d+)/m.exec(textOf(`${folder}/memory.stat`))?.[1];
+    return {
+      cpuNanoseconds: Number(textOf(`${accounting}${path}/cpuacct.usage`)),
+      memoryBytes: Math.max(0, used - Number(idle ?? 0)),
+    };
+  }
+}
+
+/** Every level hands its controllers down before a group below may be limited. */
+async function prepareUnified(root: string, path: string, limits: MachineLimits): Promise<void> {
+  await handDown(root);
+  const folders = path.split("/").slice(1);
+  let folder = root;
+  for (const name of folders) {
+    folder = `${folder}/${name}`;
+    await mkdir(folder, { recursive: true });
+    await handDown(folder);
+  }
+  if (limits.memoryBytes > 0) {
+    await put(`${folder}/memory.max`, String(limits.memoryBytes));
+    await put(`${folder}/memory.swap.max`, "0");
+  }
+  if (limits.cpuMillis > 0) {
+    const { quota, period } = cpuFor(limits.cpuMillis);
+    await put(`${folder}/cpu.max`, `${quota} ${period}`);
+  }
+}
+
+/** A group with processes in it may hand nothing down, the host's own root excepted. */
+async function handDown(folder: string): Promise<void> {
+  const wanted = CONTROLLERS.map((name) => `+${name}`).join(" ");
+  if (await put(`${folder}/cgroup.subtree_control`, wanted)) return;
+  const leaf = `${folder}/${LEAF}`;
+  await mkdir(leaf, { recursive: true });
+  for (const pid of processesOf(folder)) await put(`${leaf}/cgroup.procs`, pid);
+  await put(`${folder}/cgroup.subtree_control`, wanted);
+}
+
+/** Swap counts in the second limit, and the second may never be below the first. */
+async function limitMemory(folder: string, bytes: number): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  if (bytes <= 0) return;
+  const isSet = await put(`${folder}/memory.limit_in_bytes`, String(bytes));
+  await put(`${folder}/memory.memsw.limit_in_bytes`, String(bytes));
+  if (!isSet) await put(`${folder}/memory.limit_in_bytes`, String(bytes));
+}
+
+async function limitCpu(folder: string, millis: number): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  if (millis <= 0) return;
+  const { quota, period, shares } = cpuFor(millis);
+  await put(`${folder}/cpu.cfs_period_us`, String(period));
+  await put(`${folder}/cpu.cfs_quota_us`, String(quota));
+  await put(`${folder}/cpu.shares`, String(shares));
+}
+
+/** Whether the kernel took the value; a host without the controller is a host without the limit. */
+async function put(file: string, value: string): Promise<boolean> {
+  try {
+    await writeFile(file, value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Removes a group and those below it; false while something is in one of them. */
+function removeGroup(folder: string): boolean {
+  if (!existsSync(folder)) return true;
+  try {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      if (entry.isDirectory() && !removeGroup(`${folder}/${entry.name}`)) return false;
+    }
+    rmdirSync(folder);
+    return true;
+  } catch {
+    return !existsSync(folder);
+  }
+}
+
+function killAll(folder: string): void {
+  for (const pid of processesOf(folder)) {
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It ended by itself.
+    }
+  }
+  for (const child of childrenOf(folder)) killAll(`${folder}/${child}`);
+}
+
+function childrenOf(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+function processesOf(folder: string): readonly string[] {
+  return textOf(`${folder}/cgroup.procs`)
+    .split("\n")
+    .filter((pid) => pid !== "");
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,185 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { constants } from "node:os";
+import { FksError } from "#core/errors.ts";
+import type { NetworkPlan } from "#core/fly/network.ts";
+import type { Clock } from "#core/ports/clock.ts";
+import type { Log } from "#core/ports/log.ts";
+import { machineNetnsFor } from "../../network/commands.ts";
+import { machineNetwork } from "../../network/machine-network.ts";
+import type { ContainerId, FoundContainer, Runtime } from "../runtime.ts";
+import { isAlive, isOnlyCreated, readAttempt } from "./attempt-state.ts";
+import { containerAttempts } from "./attempts.ts";
+import { hostCgroups } from "./cgroups.ts";
+import { connectInside } from "./connect.ts";
+import { execInContainer } from "./exec.ts";
+import type { ExecTarget } from "./exec-target.ts";
+import { type Exits, watchExits } from "./exits.ts";
+import { type Folders, foldersFor, ociIdFor } from "./folders.ts";
+import { findPrograms, hostCgroupLayout, openFilesMax, ownOomScoreAdj } from "./host.ts";
+import { logStream } from "./logs.ts";
+import { preparedMachines } from "./machines.ts";
+import { signalProcess } from "./processes.ts";
+import { ensureRunDir } from "./run-dir.ts";
+import { ensureVolume, writeFilesVolume } from "./volumes.ts";
+
+interface CrunOptions {
+  readonly plan: NetworkPlan;
+  /** One folder for each Machine. */
+  readonly machinesDir: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** An OCI runtime to use in place of the one this host suits best: a name or a path. */
+  readonly ociRuntime?: string;
+}
+
+/**
+ * Real processes: an OCI runtime under conmon, an overlay and namespaces for each container. The
+ * router's namespace must be there (`hostNetwork`). Containers outlive this process; `signal` ends
+ * only the watching. Throws FksError `Unsupported` when a program is missing on this host.
+ */
+export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime {
+  const { plan, machinesDir, clock, log } = options;
+  const layout = hostCgroupLayout();
+  const programs = findPrograms(layout, options.ociRuntime);
+  ensureRunDir(plan);
+  mkdirSync(machinesDir, { recursive: true, mode: 0o700 });
+
+  const folders = foldersFor(plan, machinesDir);
+  const cgroups = hostCgroups(plan, layout, clock);
+  const network = machineNetwork(plan);
+  const runtime = { path: programs.ociRuntime, args: ["--root", folders.ociRoot] };
+  const hasOomKill = (id: ContainerId): boolean => cgroups.hasOomKill(cgroups.containerPath(id));
+  const exits = watchExits({ folders, clock, log, hasOomKill }, signal);
+  const facts = {
+    openFilesMax: openFilesMax(),
+    oomScoreAdj: ownOomScoreAdj(),
+    countsSwap: cgroups.countsSwap,
+  };
+  const { conmon, init } = programs;
+  const attempts = containerAttempts({
+    folders,
+    cgroups,
+    exits,
+    clock,
+    runtime,
+    facts,
+    conmon,
+  });
+  const machines = preparedMachines({ machinesDir, folders, cgroups, network, attempts });
+  const execTargetOf = execTargets(plan, folders, [runtime.path, ...runtime.args, "exec"], clock);
+
+  return {
+    kind: "crun",
+    prepare: async (machine, aborted) => machines.prepare(machine, aborted),
+    remove: async (machineId, aborted) => machines.remove(machineId, aborted),
+    release: async (id, aborted) => attempts.release(id, aborted),
+    onExit: (listener) => exits.onExit(listener),
+
+    async start(container, aborted) {
+      const machine = machines.of(container);
+      const { machineId } = machine;
+      const { hosts, resolvConf, hostname, shm, ...folder } = folders.machine(machineId);
+      const volumes: Record<string, string> = {};
+      for (const { volume } of container.mounts) {
+        volumes[volume.name] = await ensureVolume(folder, volume, clock.now());
+      }
+      const namespaces = network.namespaces(machineId);
+      const paths = { init, hosts, resolvConf, hostname, shm, volumes, namespaces };
+      return attempts.start({ container, machine, paths }, aborted);
+    },
+
+    async signal(id, signalName) {
+      const number = signalNumber(signalName);
+      const state = readAttempt(folders.attempt(id));
+      if (state !== undefined && isAlive(state)) signalProcess(state, number);
+    },
+
+    async list() {
+      return machines
+        .ids()
+        .flatMap((machineId) => attempts.of(machineId))
+        .flatMap((id) => foundContainer(id, folders, exits));
+    },
+
+    async exec(id, request, aborted) {
+      return execInContainer(execTargetOf(id), request, aborted);
+    },
+
+    async logs(id, logOptions, aborted) {
+      const folder = folders.attempt(id);
+      const hasEnded = (): boolean => {
+        const state = readAttempt(folder);
+        return existsSync(folder.exit) || state === undefined || !isAlive(state);
+      };
+      return logStream({ folder, hasEnded, clock }, logOptions, aborted);
+    },
+
+    connect: async (machineId, port, aborted) =>
+      connectInside(machineNetnsFor(plan, machineId), port, aborted),
+
+    async writeVolume(machineId, volume) {
+      await writeFilesVolume(folders.machine(machineId), volume, clock.now());
+    },
+
+    async stats(machineId) {
+      return attempts.of(machineId).flatMap((id) => {
+        const state = readAttempt(folders.attempt(id));
+        const usage =
+          state !== undefined && isAlive(state)
+            ? cgroups.usage(cgroups.containerPath(id))
+            : undefined;
+        return usage === undefined ? [] : [{ name: id.name, ...usage }];
+      });
+    },
+  };
+}
+
+/** One that was never told to start is not told of: a start of the same attempt clears it away. */
+function foundContainer(
+  id: ContainerId,
+  folders: Folders,
+  exits: Exits,
+): readonly FoundContainer[] {
+  const state = readAttempt(folders.attempt(id));
+  if (state === undefined || isOnlyCreated(state)) return [];
+  const { startedAtMs } = state;
+  const exit = exits.exitOf(id);
+  if (exit !== undefined) return [{ id, state: "ended", startedAtMs, exit }];
+  if (!isAlive(state)) return [{ id, state: "ended", startedAtMs }];
+  exits.track(id, state);
+  return [{ id, state: "running", startedAtMs }];
+}
+
+/** Where an exec goes, with file names of its own; throws when the container does not run. */
+function execTargets(
+  plan: NetworkPlan,
+  folders: Folders,
+  argv: readonly string[],
+  clock: Clock,
+): (id: ContainerId) => ExecTarget {
+  let count = 0;
+  return (id) => {
+    const folder = folders.attempt(id);
+    const state = readAttempt(folder);
+    if (state === undefined) throw new FksError("NotFound", `container ${id.name} is not here`);
+    if (!isAlive(state)) throw new FksError("Conflict", `container ${id.name} has ended`);
+    count += 1;
+    const own = `${plan.runDir}/exec/${process.pid}-${count}`;
+    return {
+      argv,
+      clock,
+      ociId: ociIdFor(id),
+      config: folder.config,
+      processFile: `${own}.json`,
+      pidFile: `${own}.pid`,
+    };
+  };
+}
+
+/** Of `TERM` or `SIGTERM`. */
+function signalNumber(name: string): number {
+  const wanted = name.startsWith("SIG") ? name : `SIG${name}`;
+  const known = Object.entries(constants.signals).find(([other]) => other === wanted);
+  if (known === undefined) throw new FksError("InvalidInput", `there is no signal ${name}`);
+  return known[1];
+}

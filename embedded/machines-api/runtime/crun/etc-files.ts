@@ -1,0 +1,26 @@
+/** The three files every container of a Machine gets. Pure. */
+import type { MachineSpec } from "../runtime.ts";
+
+/** `/etc/hosts`: localhost, the Machine itself, then what it was given. */
+export function hostsFileFor({ address, hostname, hosts }: MachineSpec): string {
+  const lines = [
+    ["127.0.0.1", "localhost"],
+    ["::1", "localhost", "ip6-localhost", "ip6-loopback"],
+    ["fe00::0", "ip6-localnet"],
+    ["fe00::0", "ip6-mcastprefix"],
+    ["fe00::1", "ip6-allnodes"],
+    ["fe00::2", "ip6-allrouters"],
+    [address.ipv6, hostname],
+    ...hosts.map(({ ip, hostnames }) => [ip, ...hostnames]),
+  ];
+  return `${lines.map(([ip = "", ...names]) => `${ip}\t${names.join(" ")}`).join("\n")}\n`;
+}
+
+export function resolvConfFor({ dns }: MachineSpec): string {
+  const lines = [
+    ...(dns.searches.length > 0 ? [`search ${dns.searches.join(" ")}`] : []),
+    ...dns.nameservers.map((nameserver) => `nameserver ${nameserver}`),
+    ...(dns.options.length > 0 ? [`options ${dns.options.join(" ")}`] : []),
+  ];
+  return lines.map((line) => `${line}\n`).join("");
+}

@@ -1,0 +1,106 @@
+import { sleep } from "#core/ports/clock.ts";
+import type { RuntimeExec } from "../runtime.ts";
+import { type ExecTarget, execArgvFor } from "./exec-target.ts";
+import { DRAIN_MS, pumpIn } from "./pump.ts";
+
+const DEFAULT_SIZE = { cols: 80, rows: 24 };
+
+/** A terminal cannot be read slowly: beyond this much unsent output, who copies it is stopped. */
+const PAUSE_BYTES = 1024 * 1024;
+
+/**
+ * Runs a command on a terminal of its own. Its output goes to `stdout` alone, as on any terminal;
+ * a client that reads slowly stops the runtime process that copies it, and with it the command.
+ */
+export async function execWithTerminal(
+  target: ExecTarget,
+  request: RuntimeExec,
+  signal: AbortSignal,
+): Promise<number> {
+  const writer = request.stdout?.getWriter();
+  const closed = Promise.withResolvers<void>();
+  const ended = new AbortController();
+  let unsentBytes = 0;
+  let isPaused = false;
+  let sending = Promise.resolve();
+  let size = DEFAULT_SIZE;
+
+  function send(bytes: Uint8Array): void {
+    unsentBytes += bytes.length;
+    if (unsentBytes > PAUSE_BYTES && !isPaused) {
+      isPaused = true;
+      child.kill("SIGSTOP");
+    }
+    sending = sendNext(sending, bytes);
+  }
+
+  async function sendNext(before: Promise<void>, bytes: Uint8Array): Promise<void> {
+    await before;
+    // A client that is gone takes no more; its signal ends the command.
+    await writer?.write(bytes).catch(() => {});
+    unsentBytes -= bytes.length;
+    if (isPaused && unsentBytes === 0) {
+      isPaused = false;
+      child.kill("SIGCONT");
+    }
+  }
+
+  const terminal = new Bun.Terminal({
+    ...size,
+    data: (_terminal, data) => send(new Uint8Array(data)),
+    exit: () => closed.resolve(),
+  });
+  const child = Bun.spawn(execArgvFor(target), { terminal, signal, killSignal: "SIGKILL" });
+  const input =
+    request.stdin === undefined
+      ? undefined
+      : pumpIn(request.stdin, terminalInput(terminal), ended.signal);
+  const resizes =
+    request.resize === undefined
+      ? undefined
+      : pumpSizes(request.resize, ended.signal, (next) => {
+          size = next;
+          if (!terminal.closed) terminal.resize(next.cols, next.rows);
+        });
+  // Some runtimes show a size only when it changes after the command has begun.
+  const again = sleep(target.clock, DRAIN_MS, ended.signal)
+    .then(() => terminal.resize(size.cols, size.rows))
+    .catch(() => {});
+  try {
+    const code = await child.exited;
+    ended.abort();
+    await Promise.race([closed.promise, sleep(target.clock, DRAIN_MS, signal)]);
+    await Promise.all([sending, input, resizes, again]);
+    return code;
+  } finally {
+    if (!terminal.closed) terminal.close();
+    writer?.releaseLock();
+  }
+}
+
+/** The end of the client's input is no end of the terminal: there is nothing to close. */
+function terminalInput(terminal: Bun.Terminal) {
+  return {
+    write: (chunk: Uint8Array) => void terminal.write(new Uint8Array(chunk)),
+    flush: () => {},
+    end: () => {},
+  };
+}
+
+async function pumpSizes<Size>(
+  sizes: ReadableStream<Size>,
+  signal: AbortSignal,
+  apply: (size: Size) => void,
+): Promise<void> {
+  const reader = sizes.getReader();
+  const stop = (): void => void reader.cancel().catch(() => {});
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) apply(next.value);
+  } catch {
+    // The client is gone.
+  } finally {
+    signal.removeEventListener("abort", stop);
+    reader.releaseLock();
+  }
+}

@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import { FksError } from "#core/errors.ts";
+import { type CgroupLayout, cgroupLayoutFor, ociRuntimesFor } from "./cgroup-layout.ts";
+
+/** Where they are when PATH is the short one of a service. */
+const PROGRAM_PATH =
+  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec/podman";
+
+export interface HostPrograms {
+  readonly ociRuntime: string;
+  readonly conmon: string;
+  /** PID 1 of every container: forwards signals, reaps, ends with its child's code. */
+  readonly init: string;
+}
+
+export function hostCgroupLayout(): CgroupLayout {
+  return cgroupLayoutFor(readFileSync("/proc/self/mountinfo", "utf8"));
+}
+
+/** Looks for the programs once. Throws FksError `Unsupported` naming what is missing. */
+export function findPrograms(layout: CgroupLayout, ociRuntime: string | undefined): HostPrograms {
+  const wanted = ociRuntime === undefined ? ociRuntimesFor(layout) : [ociRuntime];
+  return {
+    ociRuntime: firstOf(wanted),
+    conmon: firstOf(["conmon"]),
+    init: firstOf(["catatonit", "tini-static"]),
+  };
+}
+
+function firstOf(names: readonly string[]): string {
+  for (const name of names) {
+    const path = name.startsWith("/") ? name : Bun.which(name, { PATH: PROGRAM_PATH });
+    if (path !== null) return path;
+  }
+  throw new FksError("Unsupported", `missing on this host: ${names.join(" or ")}`);
+}
+
+/** The hard limit of open files; what a container may get at most. */
+export function openFilesMax(): number {
+  const limits = readFileSync("/proc/self/limits", "utf8");
+  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];
+  return hard === undefined || hard === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(hard);
+}
+
+export function ownOomScoreAdj(): number {
+  return Number(readFileSync("/proc/self/oom_score_adj", "utf8"));
+}

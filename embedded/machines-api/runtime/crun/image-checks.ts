@@ -1,0 +1,68 @@
+import { accessSync, constants, lstatSync, readFileSync } from "node:fs";
+import { posix } from "node:path";
+import { FksError } from "#core/errors.ts";
+import type { ContainerSpec } from "../runtime.ts";
+import { insideRoot } from "./inside-root.ts";
+import { type ContainerUser, containerUserFor } from "./users.ts";
+
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Larger ones are not read: no image needs them. */
+const ACCOUNTS_MAX_BYTES = 4 * 1024 * 1024;
+
+/** The container's user as `root` knows it. */
+export function userIn(root: string, { user, image }: ContainerSpec): ContainerUser {
+  const wanted = user === "" ? (image.User ?? "") : user;
+  return containerUserFor(wanted, textIn(root, "/etc/passwd"), textIn(root, "/etc/group"));
+}
+
+/**
+ * Throws FksError `InvalidInput`, in the words of other runtimes, when the program is not there: our
+ * own init would start all the same and could only end with a code. Volumes are not looked into.
+ */
+export function checkProgram(root: string, { args, env, cwd, mounts }: ContainerSpec): void {
+  const [program = ""] = args;
+  if (program === "") throw new FksError("InvalidInput", "no command specified");
+  const candidates = program.includes("/")
+    ? [posix.resolve("/", cwd, program)]
+    : searchPathOf(env).map((folder) => posix.join(folder, program));
+  if (candidates.some((path) => mounts.some((mount) => isBelow(path, mount.path)))) return;
+
+  const files = candidates.map((path) => insideRoot(root, path));
+  if (files.some(isProgram)) return;
+  const found = files.find((path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined);
+  const reason =
+    found !== undefined
+      ? "permission denied"
+      : program.includes("/")
+        ? "no such file or directory"
+        : "executable file not found in $PATH";
+  throw new FksError("InvalidInput", `exec: ${JSON.stringify(program)}: ${reason}`);
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path.startsWith(`${folder.replace(/\/$/, "")}/`);
+}
+
+function searchPathOf(env: readonly string[]): readonly string[] {
+  const given = env.findLast((entry) => entry.startsWith("PATH="))?.slice("PATH=".length);
+  return (given ?? DEFAULT_PATH).split(":").filter((folder) => folder !== "");
+}
+
+function isProgram(path: string): boolean {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;
+  try {
+    // Root passes when anybody may execute it.
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function textIn(root: string, path: string): string {
+  const file = insideRoot(root, path);
+  const stats = lstatSync(file, { throwIfNoEntry: false });
+  if (stats?.isFile() !== true || stats.size > ACCOUNTS_MAX_BYTES) return "";
+  return readFileSync(file, "utf8");
+}
