@@ -197,7 +197,8 @@ function checkSum(block: Uint8Array): void {
     (total, byte, index) => total + (index >= 148 && index < 156 ? 32 : byte),
     0,
   );
-  if (Number.parseInt(field, 8) !== sum) throw refused("a header's checksum is wrong");
+  if (Number.parseInt(field, 8) !== sum)
+    throw refused("it is no tar archive, or a damaged one (bad checksum)");
 }
 
 function stringAt(block: Uint8Array, offset: number, width: number): string {

@@ -9,6 +9,11 @@ export type Unpacker = (request: UnpackRequest, signal: AbortSignal) => Promise<
 /** Images unpacked at the same time; more would only take turns on the disk. */
 const AT_ONCE = 2;
 
+/** In the compiled executable entry points stand where they stood in the repository. */
+const WORKER = import.meta.dir.startsWith("/$bunfs/")
+  ? new URL("file:///$bunfs/root/embedded/machines-api/images/unpack-worker.ts")
+  : new URL("./unpack-worker.ts", import.meta.url);
+
 export function workerUnpacker(): Unpacker {
   let free = AT_ONCE;
   const queue: (() => void)[] = [];
@@ -41,7 +46,7 @@ export function workerUnpacker(): Unpacker {
 }
 
 async function inWorker(request: UnpackRequest, signal: AbortSignal): Promise<void> {
-  const worker = new Worker(new URL("./unpack-worker.ts", import.meta.url));
+  const worker = new Worker(WORKER);
   const { promise, resolve, reject } = Promise.withResolvers<UnpackAnswer>();
   worker.on("message", (answer: UnpackAnswer) => resolve(answer));
   worker.on("error", reject);
