@@ -13,8 +13,8 @@ export interface KubernetesPodsOptions {
   readonly nodes: ReadonlyMap<string, KubernetesClient>;
   /** May read every Pod: a Node's identity is told 403 about a Pod that is gone. */
   readonly reader: KubernetesClient;
-  /** The body of the status PATCH, UID included. */
-  readonly statusPatchFor: (pod: Pod, status: PodStatus) => object;
+  /** The body of the status PATCH, UID included; `undefined` when there is nothing to write. */
+  readonly statusPatchFor: (pod: Pod, status: PodStatus) => object | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -88,6 +88,7 @@ export function kubernetesPods(options: KubernetesPodsOptions): KubernetesPods {
       const { namespace, name } = pod.metadata;
       const path = `${podPath(namespace, name)}/status`;
       const body = statusPatchFor(pod, status);
+      if (body === undefined) return;
       await clientOf(pod).patch({ path, type: "strategic-merge-patch", body }, ignored, signal);
     },
 
