@@ -12,6 +12,8 @@ export interface DataPaths {
   readonly machinesApiToken: string;
   readonly machineProtocolToken: string;
   readonly machines: string;
+  readonly machinesDatabase: string;
+  readonly images: string;
   readonly run: string;
   /** `{"url": …}` once the embedded Machines API listens. */
   readonly machinesApiFile: string;
@@ -33,6 +35,8 @@ export function dataPathsFor(dataDir: string): DataPaths {
     machinesApiToken: join(dataDir, "tokens/machines-api"),
     machineProtocolToken: join(dataDir, "tokens/machine-protocol"),
     machines: join(dataDir, "machines"),
+    machinesDatabase: join(dataDir, "machines/machines.db"),
+    images: join(dataDir, "machines/images"),
     run,
     machinesApiFile: join(run, "machines-api.json"),
     statusFile: join(run, "status.json"),

@@ -45,8 +45,10 @@ function isFree({ host, port }: Listener): Promise<boolean> {
   const server = createServer();
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   server.once("error", (error) => {
-    const taken = "code" in error && error.code === "EADDRINUSE";
-    if (taken) resolve(false);
+    const code = "code" in error ? error.code : undefined;
+    if (code === "EADDRINUSE") resolve(false);
+    // An address that this host does not have yet has no listeners either.
+    else if (code === "EADDRNOTAVAIL") resolve(true);
     else reject(new FksError("Unavailable", `cannot listen on ${host}: ${error.message}`));
   });
   server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));

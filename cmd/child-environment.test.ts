@@ -1,0 +1,25 @@
+import { expect, test } from "bun:test";
+import { controlPlaneEnvironment, roleEnvironment } from "./child-environment.ts";
+import { loadConfig } from "./config.ts";
+
+test("children get our configuration and none of what others meant for us", async () => {
+  const config = await loadConfig({ flags: { name: "demo" }, env: {} });
+  const env = {
+    PATH: "/bin",
+    HTTPS_PROXY: "http://proxy:3128",
+    NO_PROXY: "corp",
+    BUN_OPTIONS: "--preload x",
+    NODE_OPTIONS: "--inspect",
+    FKS_NAME: "other",
+    KINE_ENDPOINT: "postgres://",
+    KUBECONFIG: "/home/x/.kube/config",
+  };
+  const role = roleEnvironment(env, config, ["fdaa::9"]);
+
+  expect(role).toMatchObject({ PATH: "/bin", HTTPS_PROXY: "http://proxy:3128", FKS_NAME: "demo" });
+  expect(role["NO_PROXY"]).toBe("corp,localhost,127.0.0.1,::1,[::1],fdaa::9,[fdaa::9]");
+  for (const name of ["BUN_OPTIONS", "NODE_OPTIONS", "KINE_ENDPOINT", "KUBECONFIG"]) {
+    expect(role).not.toHaveProperty(name);
+  }
+  expect(controlPlaneEnvironment(env)).toEqual({ HOME: "/", PATH: "/bin" });
+});

@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import { checkOrder, stopBudgetMs } from "#core/supervisor/child.ts";
+import { controlPlaneChildren } from "#embedded/control-plane/upstream/children.ts";
+import { pkiFilesIn } from "#embedded/control-plane/upstream/files.ts";
+import { roleChildren } from "./children.ts";
+
+const SELF = {
+  command: ["/bin/fks-node"],
+  env: {},
+  socketOf: (role: string): string => `/d/run/${role}.sock`,
+};
+const controlPlane = (addressBy: readonly string[]) =>
+  controlPlaneChildren({
+    plan: {
+      clusterName: "demo",
+      address: "fdaa:1:2:ffff::1",
+      serviceRange: "fdaa:1:2:0:1::/112",
+      kine: { folder: "/d/kine", socket: "/d/run/kine.sock" },
+      pki: pkiFilesIn("/d/pki"),
+    },
+    kube: "kube",
+    env: {},
+    addressBy,
+  });
+
+test("the whole of serve stops within fifteen seconds at worst", () => {
+  const { first, last } = roleChildren(SELF, "embedded");
+  const all = [...first, ...controlPlane(["machines-api"]), ...last];
+
+  checkOrder(all);
+  expect(stopBudgetMs(all)).toBeLessThanOrEqual(14_000);
+});
+
+test("Machines on Fly need neither an embedded Machines API nor a resolver of ours", () => {
+  const { first, last } = roleChildren(SELF, "fly");
+
+  expect([...first, ...last].map(({ name }) => name)).toEqual(["kubelet"]);
+});

@@ -1,0 +1,44 @@
+import type { ChildSpec } from "#core/supervisor/child.ts";
+import type { RoleName } from "./role.ts";
+
+interface RoleChild {
+  readonly name: RoleName;
+  readonly after: readonly string[];
+  readonly graceMs: number;
+}
+
+/** Makes the host's addresses, so it comes before the API server that listens on one of them. */
+const MACHINES_API: RoleChild = { name: "machines-api", after: [], graceMs: 3_000 };
+
+/** They talk to the API server from the first moment on, and say goodbye to it at the end. */
+const KUBELET: RoleChild = { name: "kubelet", after: ["apiserver"], graceMs: 3_000 };
+const DNS: RoleChild = { name: "dns", after: ["apiserver"], graceMs: 2_000 };
+
+/** How this very program is started again for one of its roles. */
+export interface Self {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  socketOf(role: RoleName): string;
+}
+
+interface Children {
+  /** Those before the control plane, and those after it. */
+  readonly first: readonly ChildSpec[];
+  readonly last: readonly ChildSpec[];
+}
+
+/** Our own roles as children; the embedded Machines API only where Machines are embedded. Pure. */
+export function roleChildren(self: Self, machines: "embedded" | "fly"): Children {
+  const child = ({ name, after, graceMs }: RoleChild): ChildSpec => ({
+    name,
+    command: [...self.command, name],
+    env: self.env,
+    after,
+    probe: { kind: "http-on-unix-socket", path: self.socketOf(name), target: "/readyz" },
+    startTimeoutMs: 60_000,
+    graceMs,
+  });
+  return machines === "embedded"
+    ? { first: [child(MACHINES_API)], last: [child(KUBELET), child(DNS)] }
+    : { first: [], last: [child(KUBELET)] };
+}

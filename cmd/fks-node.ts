@@ -1,0 +1,49 @@
+#!/usr/bin/env bun
+import { Command } from "commander";
+import packageJson from "../package.json";
+import { environment } from "./config.ts";
+import { exitStatusTable, farewellFor } from "./exit.ts";
+import { kubeconfigCommand } from "./kubeconfig.ts";
+import { kubectlCommand } from "./kubectl.ts";
+import { controlPlaneCommand, serveCommand } from "./serve.ts";
+import { configCommand } from "./show-config.ts";
+
+const COMMANDS: readonly Command[] = [
+  serveCommand(),
+  kubectlCommand(),
+  kubeconfigCommand(),
+  configCommand(),
+  controlPlaneCommand(),
+];
+
+const program = new Command("fks-node")
+  .description("A Kubernetes API whose Pods are Fly Machines, on one host.")
+  .version(packageJson.version, "-V, --version", "print the version")
+  .enablePositionalOptions()
+  .showHelpAfterError("(--help shows what there is)")
+  .addHelpText("after", `\nStart with:\n  $ fks-node serve\n  $ fks-node kubectl get nodes\n`)
+  .addHelpText("after", exitStatusTable());
+
+for (const command of COMMANDS) {
+  inherit(command, program);
+  program.addCommand(command);
+}
+program
+  .command("version")
+  .description("print the version")
+  .action(() => void process.stdout.write(`${packageJson.version}\n`));
+inherit(program, program.exitOverride());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const { status, text } = farewellFor(error, environment());
+  process.stderr.write(text);
+  process.exitCode = status;
+}
+
+/** A mistake on the command line is thrown, also by commands that were made on their own. */
+function inherit(command: Command, parent: Command): void {
+  if (command !== parent) command.copyInheritedSettings(parent).exitOverride();
+  for (const child of command.commands) inherit(child, command);
+}

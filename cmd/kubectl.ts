@@ -1,0 +1,50 @@
+import { existsSync } from "node:fs";
+import { Command } from "commander";
+import { FksError } from "#core/errors.ts";
+import { cachedKubePath } from "#embedded/control-plane/upstream/build.ts";
+import { type Config, environment, loadConfig } from "./config.ts";
+import { examples } from "./help.ts";
+import { dataPathsFor } from "./paths.ts";
+
+export function kubectlCommand(): Command {
+  const command = new Command("kubectl")
+    .description("kubectl with this cluster's kubeconfig; needs no kubectl on this host")
+    .option("--data-dir <dir>", "which cluster (FKS_DATA_DIR); before kubectl's own arguments")
+    .argument("[args...]", "everything else is kubectl's")
+    .passThroughOptions()
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (args: string[], flags: { dataDir?: string }) => {
+      const config = await loadConfig({ flags, env: environment() });
+      process.exitCode = await runKubectl(config, args);
+    });
+  return examples(
+    command,
+    "fks-node kubectl get pods -A",
+    "fks-node kubectl --data-dir ./data exec -it web -- sh",
+  );
+}
+
+/** Runs kubectl on our terminal and returns its exit code. */
+async function runKubectl(config: Config, args: readonly string[]): Promise<number> {
+  const env = environment();
+  const child = Bun.spawn([...kubectlOf(config), ...args], {
+    env: { ...env, KUBECONFIG: dataPathsFor(config.dataDir).kubeconfig },
+    stdin: "inherit",
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  // The terminal sends Ctrl-C to both of us; what it means is for kubectl to decide.
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  return child.exited;
+}
+
+/** PATH's own, else the one inside the control plane's executable. Throws `Unsupported`. */
+function kubectlOf(config: Config): readonly string[] {
+  const installed = Bun.which("kubectl");
+  if (installed !== null) return [installed];
+  const kube = config.kubeBin ?? cachedKubePath(environment());
+  if (existsSync(kube)) return [kube, "kubectl"];
+  throw new FksError("Unsupported", "there is no kubectl yet: fks-node serve builds one");
+}

@@ -1,0 +1,174 @@
+import { join } from "node:path";
+import { Command } from "commander";
+import { hostClock } from "#adapters/host/clock.ts";
+import { processIdentity } from "#adapters/host/process-identity.ts";
+import { type StopSignals, stopSignals } from "#adapters/host/signals.ts";
+import { rotateLog } from "#adapters/process/log-file.ts";
+import { hostProcesses } from "#adapters/process/processes.ts";
+import { type Clock, sleep } from "#core/ports/clock.ts";
+import type { ChildSpec } from "#core/supervisor/child.ts";
+import type { ChildReport } from "#core/supervisor/child-report.ts";
+import { type Supervisor, supervisor } from "#core/supervisor/supervisor.ts";
+import { controlPlaneChildren } from "#embedded/control-plane/upstream/children.ts";
+import { controlPlaneEnvironment, roleEnvironment, withoutProxyFor } from "./child-environment.ts";
+import { newsOf } from "./child-news.ts";
+import { roleChildren } from "./children.ts";
+import { type Config, environment } from "./config.ts";
+import { type Console, startConsole } from "./console.ts";
+import { examples } from "./help.ts";
+import {
+  type Instance,
+  prepareInstance,
+  renewPki,
+  serverUrl,
+  writeAdminKubeconfig,
+} from "./instance.ts";
+import { type DataPaths, dataPathsFor, roleSocketFor } from "./paths.ts";
+import { configOf, withConfigOptions } from "./role.ts";
+
+const UPKEEP_EVERY_MS = 600_000;
+
+export function serveCommand(): Command {
+  const command = new Command("serve").description(
+    "run all of it on this host: control plane, Machines, Nodes, names",
+  );
+  withConfigOptions(command).action(async (_, self: Command) => serve(await configOf(self), true));
+  return examples(
+    command,
+    "fks-node serve",
+    "fks-node serve --data-dir ./data --regions ams,lhr",
+    "fks-node serve --runtime none --node-capacity cpu=64,memory=256Gi,pods=1000",
+  );
+}
+
+export function controlPlaneCommand(): Command {
+  const command = new Command("control-plane").description(
+    "run the control plane alone: an API without Nodes",
+  );
+  withConfigOptions(command).action(async (_, self: Command) => serve(await configOf(self), false));
+  return examples(command, "fks-node control-plane --data-dir ./data");
+}
+
+async function serve(config: Config, withRoles: boolean): Promise<void> {
+  const signals = stopSignals();
+  const clock = hostClock();
+  const console = startConsole(process.stdout, () => clock.now());
+  const paths = dataPathsFor(config.dataDir);
+  const addressesByChild = withRoles && config.machines === "embedded";
+  const instance = await prepareInstance(
+    { config, paths, console, addressesByChild },
+    signals.stop,
+  );
+  try {
+    Object.assign(process.env, withoutProxyFor(environment(), instance.addresses));
+    const specs = childrenFor({ config, paths, instance, withRoles });
+    await run({ specs, paths, instance, console, clock }, signals);
+  } finally {
+    await instance.release();
+  }
+}
+
+interface Serving {
+  readonly specs: readonly ChildSpec[];
+  readonly paths: DataPaths;
+  readonly instance: Instance;
+  readonly console: Console;
+  readonly clock: Clock;
+}
+
+/** From the first child's start to the last one's end. */
+async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<void> {
+  const { specs, paths, instance, console, clock } = serving;
+  const { cluster, plan, log } = instance;
+  const reports = new Map<string, ChildReport>();
+  let isComplete = false;
+
+  const children = supervisor(specs, {
+    processes: hostProcesses({
+      logs: paths.logs,
+      childrenFile: paths.childrenFile,
+      identityOf: processIdentity,
+    }),
+    clock,
+    log,
+    atOnce,
+    async onFirstReady(name) {
+      if (name === "apiserver") await writeAdminKubeconfig(paths.kubeconfig, cluster, plan);
+    },
+    onChange(report) {
+      const logPath = join(paths.logs, `${report.name}.log`);
+      const news = stop.aborted ? undefined : newsOf(reports.get(report.name), report, logPath);
+      if (news !== undefined) console[news.kind](news.text);
+      reports.set(report.name, report);
+      if (isComplete || specs.some(({ name }) => reports.get(name)?.ready !== true)) return;
+      isComplete = true;
+      console.facts([
+        ["kubeconfig", paths.kubeconfig],
+        ["API", serverUrl(plan)],
+        ["logs", paths.logs],
+        ["try", "fks-node kubectl get nodes"],
+        ["stop", "Ctrl-C; Machines run on and are there again after the next start"],
+      ]);
+    },
+  });
+
+  const scope = new AbortController();
+  const stopping = AbortSignal.any([stop, scope.signal]);
+  stop.addEventListener("abort", () => console.step("stopping"), { once: true });
+  await startStatus(children);
+  const upkeep = keepUp(serving, stopping);
+  try {
+    await children.run(stop);
+    console.step("stopped");
+  } finally {
+    scope.abort(new Error("serve ends"));
+    await upkeep;
+  }
+}
+
+/** Where the status API of this process starts; it shows what the supervisor reports. */
+function startStatus(_children: Supervisor): Promise<void> {
+  return Promise.resolve();
+}
+
+function childrenFor(options: {
+  readonly config: Config;
+  readonly paths: DataPaths;
+  readonly instance: Instance;
+  readonly withRoles: boolean;
+}): readonly ChildSpec[] {
+  const { config, paths, instance, withRoles } = options;
+  const env = environment();
+  const self = {
+    command: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, Bun.main],
+    env: roleEnvironment(env, { ...config, kubeBin: instance.kube }, instance.addresses),
+    socketOf: (role: string) => roleSocketFor(paths, role),
+  };
+  const { first, last } = withRoles ? roleChildren(self, config.machines) : { first: [], last: [] };
+  const controlPlane = controlPlaneChildren({
+    plan: instance.plan,
+    kube: instance.kube,
+    env: controlPlaneEnvironment(env),
+    addressBy: first.map(({ name }) => name),
+  });
+  return [...first, ...controlPlane, ...last];
+}
+
+/** Certificates are renewed long before they end, and logs cut before they fill the disk. */
+async function keepUp(serving: Serving, signal: AbortSignal): Promise<void> {
+  const { specs, paths, instance, clock } = serving;
+  const { cluster, plan, log } = instance;
+  for (;;) {
+    await sleep(clock, UPKEEP_EVERY_MS, signal).catch(() => {});
+    if (signal.aborted) return;
+    try {
+      for (const { name } of specs) rotateLog(join(paths.logs, `${name}.log`));
+      if (await renewPki(cluster, plan)) {
+        await writeAdminKubeconfig(paths.kubeconfig, cluster, plan);
+        log.info("certificates renewed");
+      }
+    } catch (err) {
+      log.error("upkeep failed", { err });
+    }
+  }
+}
