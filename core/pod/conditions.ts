@@ -13,13 +13,17 @@ type Verdict = Pick<PodCondition, "status" | "reason" | "message">;
 const TRUE: Verdict = { status: "True" };
 
 /** The five conditions a kubelet writes; all others belong to somebody else. */
-export const OWN_CONDITIONS = [
+const OWN_CONDITIONS = [
   "PodReadyToStartContainers",
   "Initialized",
   "Ready",
   "ContainersReady",
   "PodScheduled",
 ] as const;
+
+export function isOwnCondition(type: string): boolean {
+  return OWN_CONDITIONS.some((one) => one === type);
+}
 
 /** All conditions of the Pod: ours anew, the others as they are. Source: facts on the kubelet, 3.1. */
 export function conditionsFor(pod: Pod, sources: ConditionSources): readonly PodCondition[] {
@@ -36,8 +40,7 @@ export function conditionsFor(pod: Pod, sources: ConditionSources): readonly Pod
     const before = old.find((one) => one.type === type);
     return stamped(pod, before, { type, ...verdicts[type] }, sources.nowMs);
   });
-  const isOwn = (type: string): boolean => OWN_CONDITIONS.some((one) => one === type);
-  return [...own, ...old.filter(({ type }) => !isOwn(type))];
+  return [...own, ...old.filter(({ type }) => !isOwnCondition(type))];
 }
 
 function containersReadyFor({ phase, statuses }: ConditionSources): Verdict {

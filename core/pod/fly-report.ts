@@ -30,16 +30,10 @@ export function reportFor(machine: Machine): MachineReport {
 function stateOf(machine: Machine): ContainerState {
   const start = machine.events.find(({ type }) => type === "start");
   const startedAt = new Date(start?.timestamp ?? Date.parse(machine.created_at)).toISOString();
-  switch (machine.state) {
-    case "started":
-    case "stopping":
-      return { running: { startedAt } };
-    case "stopped":
-    case "failed":
-      return { terminated: endFor(machine, startedAt) };
-    default:
-      return { waiting: { reason: "ContainerCreating" } };
-  }
+  const { state } = machine;
+  if (state === "started" || state === "stopping") return { running: { startedAt } };
+  if (state === "stopped" || state === "failed") return { terminated: endFor(machine, startedAt) };
+  return { waiting: { reason: "ContainerCreating" } };
 }
 
 function endFor(machine: Machine, startedAt: string) {

@@ -17,9 +17,15 @@ export type Step =
   | { readonly do: "deliver"; readonly machine: Sighting }
   | { readonly do: "refresh"; readonly machine: Sighting }
   | { readonly do: "start"; readonly machine: Sighting }
-  | { readonly do: "stop"; readonly machine: Sighting; readonly byMs: number }
+  | { readonly do: "stop"; readonly machine: Sighting; readonly stop: StopRequest }
   | { readonly do: "destroy"; readonly machine: Sighting; readonly isFailed: boolean }
   | { readonly do: "remove" };
+
+/** By when the Pod wanted its Machine to stop, and how long the Machine was given. */
+export interface StopRequest {
+  readonly askedByMs: number;
+  readonly untilMs: number;
+}
 
 /** What the decision is made from. All of it can be read again; nothing else counts. */
 export interface World {
@@ -29,9 +35,10 @@ export interface World {
   readonly isProvenAbsent: boolean;
   /** Asked for only when a Machine is to be launched. */
   readonly translation: () => Translation;
-  /** When the Machine got its bundle, and by when it was last told to stop. */
+  /** When the Machine got its bundle. */
   readonly deliveredAtMs: number | undefined;
-  readonly stopByMs: number | undefined;
+  /** The last request to stop. */
+  readonly stop: StopRequest | undefined;
   /** When the tokens in the Machine want to be renewed. */
   readonly refreshAtMs: number | undefined;
   readonly nowMs: number;
@@ -50,28 +57,19 @@ const DEFAULT_GRACE_SECONDS = 30;
 export function planFor(world: World): Step {
   const { pod, machine } = world;
   if (pod.metadata.deletionTimestamp !== undefined) return planDeletion(world);
-  if (isTerminal(pod.status?.phase)) return planStop(world, graceMs(pod) + world.nowMs);
+  if (isTerminal(pod.status?.phase)) return planStop(world);
   if (machine === undefined) return planLaunch(world);
 
-  switch (machine.machine.state) {
-    case "failed":
-    case "launch_failed":
-      return planFailed(world, machine);
-    case "destroying":
-    case "destroyed":
-      return { do: "nothing", recheckInMs: SETTLE_MS };
-    case "stopped":
-    case "suspended":
-      return planStopped(world, machine);
-    default:
-      return planRunning(world, machine);
-  }
+  if (isGoing(machine)) return { do: "nothing", recheckInMs: SETTLE_MS };
+  if (hasFailed(machine)) return planFailed(world, machine);
+  return hasStopped(machine) ? planStopped(world, machine) : planRunning(world, machine);
 }
 
 /** Why no container will be started again, or undefined while one may be, or one still runs. */
-export function endingOf({ pod, machine, isProvenAbsent, nowMs }: World): Ending | undefined {
+export function endingOf(world: World): Ending | undefined {
+  const { pod, machine, isProvenAbsent, nowMs } = world;
   const isStill =
-    machine === undefined ? isProvenAbsent : hasStopped(machine) || isBeforeStart(machine);
+    machine === undefined ? isProvenAbsent : hasStopped(machine) || isBeforeStart(world, machine);
   if (!isStill) return undefined;
   if (pod.metadata.deletionTimestamp !== undefined) return "deleted";
   return machine !== undefined && deadlineMs(pod, machine) <= nowMs ? "deadline" : undefined;
@@ -99,14 +97,15 @@ function planFailed({ nowMs }: World, machine: Sighting): Step {
 
 function planStopped(world: World, machine: Sighting): Step {
   const { pod, nowMs } = world;
-  const isOver = deadlineMs(pod, machine) <= nowMs || hasFinished(pod, machine);
-  return isOver ? { do: "nothing" } : { do: "start", machine };
+  if (deadlineMs(pod, machine) <= nowMs || hasFinished(pod, machine)) return { do: "nothing" };
+  const isSettled = machine.report?.containers.every(({ state }) => state.running === undefined);
+  return isSettled === false ? { do: "nothing", recheckInMs: SETTLE_MS } : { do: "start", machine };
 }
 
 function planRunning(world: World, machine: Sighting): Step {
   const { pod, nowMs, deliveredAtMs, refreshAtMs } = world;
   const deadline = deadlineMs(pod, machine);
-  if (deadline <= nowMs) return planStop(world, nowMs + graceMs(pod));
+  if (deadline <= nowMs) return planStop(world);
   if (awaitsBundle(machine)) {
     const againMs = (deliveredAtMs ?? Number.NEGATIVE_INFINITY) + REDELIVER_MS - nowMs;
     return againMs > 0 ? { do: "nothing", recheckInMs: againMs } : { do: "deliver", machine };
@@ -117,35 +116,47 @@ function planRunning(world: World, machine: Sighting): Step {
 }
 
 /** Stops what still runs; what has stopped stays where it is, with its logs. */
-function planStop({ machine, stopByMs, nowMs }: World, byMs: number): Step {
+function planStop({ pod, machine, stop, nowMs }: World): Step {
   if (machine === undefined || hasStopped(machine) || isGoing(machine)) return { do: "nothing" };
-  if (stopByMs === undefined || stopByMs + STOP_MARGIN_MS < nowMs) {
-    return { do: "stop", machine, byMs };
-  }
-  return { do: "nothing", recheckInMs: stopByMs + STOP_MARGIN_MS + 1 - nowMs };
+  const againMs = stop === undefined ? 0 : stop.untilMs + STOP_MARGIN_MS - nowMs;
+  if (againMs > 0) return { do: "nothing", recheckInMs: againMs };
+  const untilMs = nowMs + graceMs(pod);
+  return { do: "stop", machine, stop: { askedByMs: untilMs, untilMs } };
 }
 
 /**
  * The kubelet's order: ask to stop, wait as long as the grace period lasts, destroy, and only when
  * the Machine is proven gone remove the Pod.
  */
-function planDeletion({ pod, machine, isProvenAbsent, stopByMs, nowMs }: World): Step {
+function planDeletion(world: World): Step {
+  const { pod, machine, isProvenAbsent, stop, nowMs } = world;
   if (machine === undefined) return isProvenAbsent ? { do: "remove" } : { do: "prove" };
   if (isGoing(machine)) return { do: "nothing", recheckInMs: SETTLE_MS };
 
-  const byMs = Date.parse(pod.metadata.deletionTimestamp ?? "");
   const isForced = pod.metadata.deletionGracePeriodSeconds === 0;
-  const isOverdue = byMs + STOP_MARGIN_MS <= nowMs;
-  if (hasStopped(machine) || isBeforeStart(machine) || isForced || isOverdue) {
+  const leftMs = stop === undefined ? 1 : stop.untilMs + STOP_MARGIN_MS - nowMs;
+  if (hasStopped(machine) || isBeforeStart(world, machine) || isForced || leftMs <= 0) {
     return { do: "destroy", machine, isFailed: false };
   }
-  // A second deletion may have shortened the grace period; the times are whole seconds.
-  if (stopByMs === undefined || stopByMs > byMs) return { do: "stop", machine, byMs };
-  return { do: "nothing", recheckInMs: byMs + STOP_MARGIN_MS - nowMs };
+  const byMs = Date.parse(pod.metadata.deletionTimestamp ?? "");
+  // A later deletion may have shortened the grace period.
+  if (stop !== undefined && stop.askedByMs <= byMs) return { do: "nothing", recheckInMs: leftMs };
+  return {
+    do: "stop",
+    machine,
+    stop: { askedByMs: byMs, untilMs: patienceFor(world, machine, byMs) },
+  };
+}
+
+/** We may come late, after an outage: a container that was never asked gets its whole time. */
+function patienceFor({ pod, stop, nowMs }: World, { machine }: Sighting, byMs: number): number {
+  const isLate = stop === undefined && machine.state !== "stopping" && byMs <= nowMs;
+  const graceSeconds = pod.metadata.deletionGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+  return isLate ? nowMs + graceSeconds * 1000 : byMs;
 }
 
 /** True when the status tells of a container that has started, or of an address. */
-function hasRun({ status }: Pod): boolean {
+export function hasRun({ status }: Pod): boolean {
   const statuses = status?.containerStatuses ?? [];
   return status?.podIP !== undefined || statuses.some(({ containerID }) => containerID);
 }
@@ -154,8 +165,13 @@ function hasFinished(pod: Pod, { report }: Sighting): boolean {
   return report !== undefined && report.containers.every((container) => isFinal(pod, container));
 }
 
-function hasStopped({ machine }: Sighting): boolean {
-  return ["stopped", "failed", "launch_failed", "suspended"].includes(machine.state);
+function hasFailed({ machine }: Sighting): boolean {
+  return machine.state === "failed" || machine.state === "launch_failed";
+}
+
+function hasStopped(sighting: Sighting): boolean {
+  const { state } = sighting.machine;
+  return hasFailed(sighting) || state === "stopped" || state === "suspended";
 }
 
 function isGoing({ machine }: Sighting): boolean {
@@ -163,11 +179,9 @@ function isGoing({ machine }: Sighting): boolean {
 }
 
 /** Nothing has been started in it, and nothing will be before it gets its bundle. */
-function isBeforeStart(sighting: Sighting): boolean {
-  return (
-    awaitsBundle(sighting) &&
-    sighting.report?.containers.every(({ containerID }) => containerID === "") !== false
-  );
+function isBeforeStart({ deliveredAtMs }: World, sighting: Sighting): boolean {
+  if (deliveredAtMs !== undefined || !awaitsBundle(sighting)) return false;
+  return (sighting.report?.containers ?? []).every(({ containerID }) => containerID === "");
 }
 
 export function awaitsBundle({ machine, report }: Sighting): boolean {

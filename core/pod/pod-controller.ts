@@ -1,0 +1,109 @@
+import { namespaceApps } from "../app/namespace-apps.ts";
+import { runController } from "../controller/controller.ts";
+import { type WorkQueue, workQueue } from "../controller/work-queue.ts";
+import { FksError } from "../errors.ts";
+import type { Apps } from "../ports/apps.ts";
+import { sleep } from "../ports/clock.ts";
+import type { PodEvents } from "../ports/pods.ts";
+import { eventTeller } from "./event-teller.ts";
+import { keyOfStamps, stampsOf } from "./identity.ts";
+import { followMachines, pollMachines } from "./machine-feed.ts";
+import { machineView, type Sighting } from "./machine-view.ts";
+import { podReconciler } from "./reconcile.ts";
+import { podResolver } from "./resolve.ts";
+import type { ReconcileDeps } from "./steps/turn.ts";
+import { sweepForever } from "./sweep.ts";
+
+/** Enough to keep the Machines API and the API server busy; each works on another Pod. */
+const WORKERS = 32;
+const SYNC_POLL_MS = 50;
+
+export type PodControllerDeps = Omit<
+  ReconcileDeps,
+  "view" | "namespaceApps" | "resolve" | "teller"
+> & {
+  readonly apps: Apps;
+  readonly events: PodEvents;
+};
+
+/** Everything that happens between Pods and Machines. */
+export interface PodController {
+  /** The Pod with this key may have changed, appeared or gone. */
+  touch(key: string): void;
+  /** The Machine of a Pod, as it was last seen. */
+  machineOf(podUid: string): Sighting | undefined;
+  machines(): readonly Sighting[];
+  /** Undefined once both sides have told all there is; before, what is waited for. */
+  waitsFor(): string | undefined;
+  /**
+   * Works until `signal` aborts. Throws `Conflict` when the control plane is another cluster's: then
+   * nothing is launched and nothing destroyed.
+   */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function podController(deps: PodControllerDeps): PodController {
+  const { pods, cluster, clusterUid, clock, log, protocol } = deps;
+  let queue: WorkQueue | undefined;
+  const touch = (key: string): void => queue?.add(key);
+  const view = machineView(clusterUid, touch);
+  const teller = eventTeller(deps);
+  const reconcile = podReconciler({
+    ...deps,
+    view,
+    teller,
+    namespaceApps: namespaceApps(deps),
+    resolve: podResolver(cluster, clock),
+  });
+
+  function waitsFor(): string | undefined {
+    if (!view.isSynced()) return "the Machines API has not told of every Machine yet";
+    return pods.isSynced() ? undefined : "the API server has not told of every Pod yet";
+  }
+
+  /** Nothing is decided before both sides are known: half a picture looks like a loss. */
+  async function work(signal: AbortSignal): Promise<void> {
+    while (waitsFor() !== undefined) await sleep(clock, SYNC_POLL_MS, signal);
+    queue = workQueue(clock, signal);
+    for (const key of pods.keys()) queue.add(key);
+    for (const { machine } of view.all()) {
+      const stamps = stampsOf(machine);
+      if (stamps !== undefined) queue.add(keyOfStamps(stamps));
+    }
+    await runController({ queue, reconcile, clock, log, workers: WORKERS }, signal);
+  }
+
+  return {
+    touch,
+    machineOf: (podUid) => view.of(podUid)[0],
+    machines: () => view.all(),
+    waitsFor,
+    async run(signal) {
+      const actual = await cluster.clusterUid(signal);
+      if (actual !== clusterUid) {
+        throw new FksError("Conflict", `the control plane is cluster ${actual}, not ${clusterUid}`);
+      }
+      const feed = { ...deps, view };
+      await Promise.all([
+        protocol === undefined
+          ? pollMachines(feed, signal)
+          : followMachines({ ...feed, protocol }, signal),
+        teller.run(signal),
+        untilAborted(work, signal),
+        sweepForever(deps, signal),
+      ]);
+    },
+  };
+}
+
+/** Ends quietly when it was asked to. */
+async function untilAborted(
+  part: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await part(signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}

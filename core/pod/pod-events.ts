@@ -1,0 +1,60 @@
+import { sha256Hex } from "../app/sha256.ts";
+import type { ContainerEvent } from "../fly/machine-protocol.ts";
+import { timeOf } from "../kube/time.ts";
+import type { PodEvent } from "../ports/pods.ts";
+import type { Finding } from "./fields/check.ts";
+import { refusalMessage } from "./pod-status.ts";
+
+/** The Event about everything a Pod asks for that no Machine can give. */
+export function refusedEvent(refused: readonly Finding[], nowMs: number): PodEvent {
+  const message = `No Machine can run this Pod. ${refusalMessage(refused)}`;
+  return event("refused", "Warning", "FieldsRefused", message, nowMs);
+}
+
+/** The Event about what the Machine does differently; undefined when there is nothing to tell. */
+export function approximatedEvent(
+  approximated: readonly Finding[],
+  nowMs: number,
+): PodEvent | undefined {
+  if (approximated.length === 0) return undefined;
+  const isOnlySize = approximated.every(({ field }) => field.endsWith(".resources"));
+  const type = isOnlySize ? "Normal" : "Warning";
+  return event("approximated", type, "FieldsApproximated", refusalMessage(approximated), nowMs);
+}
+
+export function launchFailedEvent(message: string, nowMs: number): PodEvent {
+  const text = `Failed to create pod sandbox: ${message}`;
+  return event("launch", "Warning", "FailedCreatePodSandBox", text, nowMs);
+}
+
+export function mountFailedEvent(message: string, nowMs: number): PodEvent {
+  return event("mount", "Warning", "FailedMount", `MountVolume.SetUp failed: ${message}`, nowMs);
+}
+
+export function deadlineEvent(nowMs: number): PodEvent {
+  const message = "Pod was active on the node longer than the specified deadline";
+  return event("deadline", "Normal", "DeadlineExceeded", message, nowMs);
+}
+
+export function imageChangedEvent(containers: readonly string[], nowMs: number): PodEvent {
+  const message = `The image of [${containers.join(" ")}] changed; a running Machine keeps its own.`;
+  return event("image", "Warning", "ImageChangeNotCarried", message, nowMs);
+}
+
+/** What happened to a container, as the Machine told it; the id is the same whoever tells it. */
+export function containerEvent(machineId: string, told: ContainerEvent): PodEvent {
+  const { seq, type, reason, message, at, container } = told;
+  const fieldPath = `spec.containers{${container}}`;
+  return { id: `${machineId}-${seq}`, type, reason, message, fieldPath, at };
+}
+
+function event(
+  kind: string,
+  type: PodEvent["type"],
+  reason: string,
+  message: string,
+  nowMs: number,
+): PodEvent {
+  const id = `${kind}-${sha256Hex(message).slice(0, 8)}`;
+  return { id, type, reason, message, at: timeOf(nowMs) };
+}

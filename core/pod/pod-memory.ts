@@ -1,0 +1,66 @@
+import type { MachineId } from "../fly/machine.ts";
+import type { Pod, PodStatus } from "../kube/pod.ts";
+import { isOwnCondition } from "./conditions.ts";
+import type { StopRequest } from "./plan.ts";
+import { statusPatchFor } from "./status-patch.ts";
+
+/** How long a status we wrote is believed over a watched copy that does not show it. */
+const SENT_TTL_MS = 30_000;
+
+/** What is remembered of a Pod between two looks. All of it is a cache: losing it costs a call. */
+export interface PodMemory {
+  readonly seenAtMs: number;
+  sent?: { readonly status: PodStatus; readonly atMs: number };
+  /** A launch failed and may have been obeyed. */
+  isAmbiguous: boolean;
+  machine: MachineMemory;
+}
+
+interface MachineMemory {
+  readonly id: MachineId | undefined;
+  deliveredAtMs?: number | undefined;
+  stop?: StopRequest;
+  refreshAtMs?: number | undefined;
+  /** The last of its events that was told. */
+  toldSeq?: number;
+}
+
+export interface PodMemories {
+  of(podUid: string, nowMs: number): PodMemory;
+  forget(podUid: string): void;
+}
+
+export function podMemories(): PodMemories {
+  const memories = new Map<string, PodMemory>();
+  return {
+    of(podUid, nowMs) {
+      const known = memories.get(podUid);
+      if (known !== undefined) return known;
+      const fresh = { seenAtMs: nowMs, isAmbiguous: false, machine: { id: undefined } };
+      memories.set(podUid, fresh);
+      return fresh;
+    },
+    forget: (podUid) => void memories.delete(podUid),
+  };
+}
+
+/** The part that is about this Machine; another one starts from nothing. */
+export function memoryOf(memory: PodMemory, id: MachineId | undefined): MachineMemory {
+  if (memory.machine.id !== id && id !== undefined) memory.machine = { id };
+  return memory.machine;
+}
+
+/** The Pod with the status we wrote last, until the watched copy shows it. */
+export function withSentStatus(pod: Pod, memory: PodMemory, nowMs: number): Pod {
+  const { sent } = memory;
+  if (sent === undefined) return pod;
+  if (sent.atMs + SENT_TTL_MS < nowMs || statusPatchFor(pod, sent.status) === undefined) {
+    delete memory.sent;
+    return pod;
+  }
+  const conditions = [
+    ...(sent.status.conditions ?? []).filter(({ type }) => isOwnCondition(type)),
+    ...(pod.status?.conditions ?? []).filter(({ type }) => !isOwnCondition(type)),
+  ];
+  return { ...pod, status: { ...pod.status, ...sent.status, conditions } };
+}

@@ -1,0 +1,89 @@
+import { FksError } from "../errors.ts";
+import type { Pod, PodStatus } from "../kube/pod.ts";
+import type { Sighting } from "./machine-view.ts";
+import { isTerminal } from "./phase.ts";
+import { endingOf, hasRun, type Step } from "./plan.ts";
+import { containerEvent, deadlineEvent, imageChangedEvent } from "./pod-events.ts";
+import { memoryOf, type PodMemory } from "./pod-memory.ts";
+import { podStatusFor } from "./pod-status.ts";
+import { statusPatchFor } from "./status-patch.ts";
+import type { ReconcileDeps, Turn } from "./steps/turn.ts";
+
+/** A Machine mostly runs by then; until then `Pending` is what the API server says anyway. */
+const FIRST_STATUS_MS = 1_000;
+/** Events from before a restart that are told again, in case they were not. */
+const RETELL_MS = 60_000;
+
+export interface Reported {
+  /** The Pod is no more, or its name is another's. */
+  readonly isGone: boolean;
+  /** The first status was kept back for this long. */
+  readonly heldMs?: number;
+}
+
+/** Tells the API server what is, before `step` changes it. Writes only what differs. */
+export async function reportStatus(
+  { pods, teller, clock }: ReconcileDeps,
+  { world, memory, place }: Turn,
+  step: Step,
+  signal: AbortSignal,
+): Promise<Reported> {
+  const { pod, machine, nowMs } = world;
+  const ending = endingOf(world);
+  const status = podStatusFor(pod, {
+    ...(machine === undefined ? {} : machine),
+    isLost: world.isProvenAbsent && hasRun(pod),
+    ...(ending === undefined ? {} : { ending }),
+    ...(step.do === "refuse" ? { refused: step.refused } : {}),
+    hostIP: place.hostIP,
+    nowMs,
+  });
+  if (ending === "deadline" && !isTerminal(pod.status?.phase)) {
+    teller.tell(pod, deadlineEvent(nowMs));
+  }
+  if (statusPatchFor(pod, status) === undefined) return { isGone: false };
+
+  const heldMs = memory.seenAtMs + FIRST_STATUS_MS - nowMs;
+  if (heldMs > 0 && isUneventful(pod, status)) return { isGone: false, heldMs };
+  try {
+    await pods.patchStatus(pod, status, signal);
+  } catch (error) {
+    if (FksError.is(error, "NotFound") || FksError.is(error, "Conflict")) return { isGone: true };
+    throw error;
+  }
+  memory.sent = { status, atMs: clock.now() };
+  return { isGone: false };
+}
+
+/** Tells the Events of this Machine that were not told yet. */
+export function reportEvents(
+  { teller, clock }: ReconcileDeps,
+  pod: Pod,
+  { machine, report }: Sighting,
+  memory: PodMemory,
+  startedAtMs: number,
+): void {
+  const own = memoryOf(memory, machine.id);
+  const isFirst = own.toldSeq === undefined;
+  for (const event of report?.events ?? []) {
+    if (event.seq <= (own.toldSeq ?? 0)) continue;
+    own.toldSeq = event.seq;
+    const isOld = isFirst && Date.parse(event.at) < startedAtMs - RETELL_MS;
+    if (!isOld) teller.tell(pod, containerEvent(machine.id, event));
+  }
+
+  const configured = machine.config?.containers ?? [];
+  const changed = pod.spec.containers.filter(({ name, image }) =>
+    configured.some((one) => one.name === name && one.image !== image),
+  );
+  if (changed.length > 0) {
+    const names = changed.map(({ name }) => name);
+    teller.tell(pod, imageChangedEvent(names, clock.now()));
+  }
+}
+
+/** The first word of a Pod whose containers are on their way: it can wait for a better one. */
+function isUneventful(pod: Pod, { phase, containerStatuses = [] }: PodStatus): boolean {
+  if (pod.status?.startTime !== undefined || phase !== "Pending") return false;
+  return containerStatuses.every(({ state }) => state?.waiting?.reason === "ContainerCreating");
+}

@@ -1,0 +1,112 @@
+import { FksError } from "../../errors.ts";
+import type { MachineConfig } from "../../fly/machine.ts";
+import type { Pod } from "../../kube/pod.ts";
+import { keyFor } from "../identity.ts";
+import { RESTARTS_KEY } from "../machine-config.ts";
+import type { Step } from "../plan.ts";
+import { approximatedEvent, launchFailedEvent } from "../pod-events.ts";
+import type { Resolution } from "../resolve.ts";
+import { deliver } from "./deliver.ts";
+import { launch } from "./launch.ts";
+import { type ReconcileDeps, SOON_MS, type Taken, type Turn } from "./turn.ts";
+
+/** Launches the Pod's Machine and, when all goes well, delivers its bundle in the same turn. */
+export async function takeLaunch(
+  deps: ReconcileDeps,
+  turn: Turn,
+  { translation }: Extract<Step, { do: "launch" }>,
+  signal: AbortSignal,
+): Promise<Taken> {
+  const { view, protocol, teller, log } = deps;
+  const { world, memory, place } = turn;
+  const { pod, nowMs } = world;
+  const { isAmbiguous } = memory;
+  const config = forAnotherTime(translation.config, pod);
+
+  // A cut connection, a deadline: whatever ends the call leaves the question open.
+  memory.isAmbiguous = true;
+  const launching = launch(deps, { pod, config, region: place.region, isAmbiguous }, signal);
+  const [launched, resolution] = await Promise.all([
+    told(deps, pod, launching),
+    protocol === undefined ? undefined : early(deps, pod, signal),
+  ]);
+  if (launched.outcome === "taken") {
+    teller.tell(pod, launchFailedEvent(`the Machine's name is taken by ${launched.why}`, nowMs));
+    return { recheckInMs: SOON_MS };
+  }
+
+  memory.isAmbiguous = false;
+  const { sighting } = launched;
+  view.put(sighting);
+  const event = approximatedEvent(translation.approximated, nowMs);
+  if (event !== undefined) teller.tell(pod, event);
+  log.info(`machine ${launched.outcome}`, { pod: keyFor(pod), machine: sighting.machine.id });
+  const isFresh = launched.outcome === "launched" && resolution?.ok === true;
+  return isFresh ? deliver(deps, turn, sighting, signal, resolution) : "next";
+}
+
+/** Asks the Machines API whether it has a Machine of this Pod that nobody told of. */
+export async function prove(
+  { machines, view, namespaceApps, clusterUid }: ReconcileDeps,
+  { world, memory }: Turn,
+  signal: AbortSignal,
+): Promise<Taken> {
+  const { namespace, uid } = world.pod.metadata;
+  const app = await namespaceApps.ensure(namespace, signal);
+  const stamps = { fks_cluster: clusterUid, fks_pod_uid: uid };
+  for (const machine of await machines.list(app, stamps, signal)) {
+    if (machine.state !== "destroyed") view.put({ app, machine });
+  }
+  memory.isAmbiguous = false;
+  return "next";
+}
+
+/** A refusal by the Machines API is the Pod's business; a lost connection is not. */
+async function told<T>(
+  { teller, clock }: ReconcileDeps,
+  pod: Pod,
+  launching: Promise<T>,
+): Promise<T> {
+  try {
+    return await launching;
+  } catch (error) {
+    const isPassing = FksError.is(error, "Unavailable") || FksError.is(error, "RateLimited");
+    if (!isPassing && error instanceof Error) {
+      teller.tell(pod, launchFailedEvent(error.message, clock.now()));
+    }
+    throw error;
+  }
+}
+
+/** While the Machine is being made; what fails here is asked for again when it is needed. */
+async function early(
+  { resolve }: ReconcileDeps,
+  pod: Pod,
+  signal: AbortSignal,
+): Promise<Resolution | undefined> {
+  try {
+    return await resolve(pod, signal);
+  } catch (error) {
+    if (error instanceof FksError) return undefined;
+    throw error;
+  }
+}
+
+/** What ran before goes on counting, and what has ended well is not run again. */
+function forAnotherTime(config: MachineConfig, pod: Pod): MachineConfig {
+  const statuses = pod.status?.containerStatuses ?? [];
+  const starts = statuses.flatMap(({ name, restartCount, state, lastState, containerID = "" }) => {
+    const hasEnded = (state?.terminated ?? lastState?.terminated) !== undefined;
+    return containerID === "" ? [] : [`${name}=${restartCount + (hasEnded ? 1 : 0)}`];
+  });
+  if (starts.length === 0) return config;
+
+  const isDone = (name: string): boolean =>
+    pod.spec.restartPolicy === "OnFailure" &&
+    statuses.some((one) => one.name === name && one.state?.terminated?.exitCode === 0);
+  return {
+    ...config,
+    metadata: { ...config.metadata, [RESTARTS_KEY]: starts.join(",") },
+    containers: (config.containers ?? []).filter(({ name }) => !isDone(name)),
+  };
+}

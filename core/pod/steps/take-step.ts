@@ -1,0 +1,65 @@
+import { FksError } from "../../errors.ts";
+import type { Step } from "../plan.ts";
+import { refusedEvent } from "../pod-events.ts";
+import { deliver } from "./deliver.ts";
+import { destroy, stop } from "./end.ts";
+import { refresh } from "./refresh.ts";
+import { prove, takeLaunch } from "./take-launch.ts";
+import { type ReconcileDeps, SOON_MS, type Taken, type Turn } from "./turn.ts";
+
+/** Takes one step. Every step may be taken again, also by a later process. */
+export async function takeStep(
+  deps: ReconcileDeps,
+  turn: Turn,
+  step: Step,
+  signal: AbortSignal,
+): Promise<Taken> {
+  try {
+    return await taken(deps, turn, step, signal);
+  } catch (error) {
+    return afterFailure(deps, step, error);
+  }
+}
+
+async function taken(
+  deps: ReconcileDeps,
+  turn: Turn,
+  step: Step,
+  signal: AbortSignal,
+): Promise<Taken> {
+  const { pod, nowMs } = turn.world;
+  switch (step.do) {
+    case "nothing":
+      return step.recheckInMs === undefined ? {} : { recheckInMs: step.recheckInMs };
+    case "refuse":
+      deps.teller.tell(pod, refusedEvent(step.refused, nowMs));
+      return {};
+    case "launch":
+      return takeLaunch(deps, turn, step, signal);
+    case "prove":
+      return prove(deps, turn, signal);
+    case "deliver":
+      return deliver(deps, turn, step.machine, signal);
+    case "refresh":
+      return refresh(deps, turn, step.machine, signal);
+    case "start":
+      await deps.machines.start(step.machine.app, step.machine.machine.id, signal);
+      return { recheckInMs: SOON_MS };
+    case "stop":
+      return stop(deps, turn, step, signal);
+    case "destroy":
+      return destroy(deps, turn, step, signal);
+    case "remove":
+      await deps.pods.remove(pod, signal);
+      return {};
+  }
+}
+
+/** A Machine that is not there any more is looked for anew; one in transition is waited for. */
+function afterFailure({ view }: ReconcileDeps, step: Step, error: unknown): Taken {
+  if (!("machine" in step)) throw error;
+  if (FksError.is(error, "Conflict")) return { recheckInMs: SOON_MS };
+  if (!FksError.is(error, "NotFound")) throw error;
+  view.drop(step.machine.machine.id);
+  return "next";
+}
