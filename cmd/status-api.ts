@@ -1,0 +1,130 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { writeFile } from "#adapters/host/files.ts";
+import { freePort, requireFreePort } from "#adapters/host/ports.ts";
+import { ownMetrics } from "#adapters/status/own-metrics.ts";
+import { type RoleClient, roleClient } from "#adapters/status/role-client.ts";
+import { serveStatus } from "#adapters/status/server.ts";
+import { networkPlanFor } from "#core/fly/network.ts";
+import type { Clock } from "#core/ports/clock.ts";
+import { mergeMetrics } from "#core/status/metrics.ts";
+import { type ClusterReport, statusReportFor, unreadyPartsOf } from "#core/status/report.ts";
+import type { Supervisor } from "#core/supervisor/supervisor.ts";
+import packageJson from "../package.json";
+import { readCluster } from "./cluster.ts";
+import type { Config } from "./config.ts";
+import { type DataPaths, roleSocketFor } from "./paths.ts";
+import { ensureToken, readToken } from "./tokens.ts";
+
+const FIRST_PORT = 4290;
+const API_SERVER_PORT = 6443;
+const ROLES = ["machines-api", "kubelet", "dns"] as const;
+
+interface StatusApiOptions {
+  readonly config: Config;
+  readonly paths: DataPaths;
+  readonly children: Supervisor;
+  readonly clock: Clock;
+}
+
+/** What a role may tell of itself on its socket. */
+const detailsSchema = z.object({
+  /** The kubelet role's. */
+  nodes: z
+    .array(z.object({ name: z.string(), ready: z.boolean(), reason: z.string().exactOptional() }))
+    .exactOptional(),
+  /** Machines by state, of whoever knows them. */
+  machines: z.record(z.string(), z.number()).exactOptional(),
+});
+
+/**
+ * Starts the status API of `serve`: on a unix socket, and with a token on loopback.
+ * Resolves with its URL. Throws `Conflict` when the port that was asked for is taken.
+ */
+export async function startStatus(
+  { config, paths, children, clock }: StatusApiOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  const startedAtMs = clock.now();
+  const roles = roleClient(clock);
+  const own = ownMetrics(packageJson.version, () => children.report());
+  const tokenFile = statusTokenFor(paths);
+  await ensureToken(tokenFile);
+
+  const { url } = serveStatus(
+    {
+      socketPath: statusSocketFor(paths),
+      port: await portFor(config),
+      token: await readToken(tokenFile),
+      unready: () => unreadyPartsOf(children.report()),
+      async report(asked) {
+        const [cluster, told] = await Promise.all([
+          clusterReport(config, paths),
+          detailsOf(roles, paths, asked),
+        ]);
+        return statusReportFor({
+          version: packageJson.version,
+          cluster,
+          startedAtMs,
+          nowMs: clock.now(),
+          children: children.report(),
+          nodes: told.flatMap(({ nodes = [] }) => nodes),
+          machines: told.map(({ machines }) => machines).find((counts) => counts !== undefined),
+        });
+      },
+      async metrics(asked) {
+        const texts = ROLES.map(async (part) => ({
+          part,
+          text: await roles.metrics(roleSocketFor(paths, part), asked),
+        }));
+        const serve = { part: "serve", text: await own.text() };
+        return mergeMetrics([serve, ...(await Promise.all(texts))]);
+      },
+    },
+    signal,
+  );
+  await writeFile(paths.statusFile, `${JSON.stringify({ url })}\n`);
+  return url;
+}
+
+/** Where `serve` tells how it is, for its owner alone. */
+export function statusSocketFor(paths: DataPaths): string {
+  return join(paths.run, "status.sock");
+}
+
+/** The token for the status API on loopback. */
+function statusTokenFor(paths: DataPaths): string {
+  return join(paths.dataDir, "tokens/status");
+}
+
+async function portFor({ statusPort }: Config): Promise<number> {
+  const host = "127.0.0.1";
+  if (statusPort === undefined) return freePort({ host, port: FIRST_PORT });
+  await requireFreePort({ host, port: statusPort });
+  return statusPort;
+}
+
+async function clusterReport(config: Config, paths: DataPaths): Promise<ClusterReport> {
+  const { name, networkId, clusterUid } = await readCluster(paths);
+  return {
+    name,
+    networkId,
+    ...(clusterUid !== undefined && { clusterUid }),
+    machines: config.machines,
+    runtime: config.runtime,
+    dataDir: paths.dataDir,
+    api: `https://[${networkPlanFor(networkId).apiServer}]:${API_SERVER_PORT}`,
+  };
+}
+
+async function detailsOf(
+  roles: RoleClient,
+  paths: DataPaths,
+  signal: AbortSignal,
+): Promise<readonly z.infer<typeof detailsSchema>[]> {
+  const told = ROLES.map((role) => roles.details(roleSocketFor(paths, role), signal));
+  return (await Promise.all(told)).flatMap((details) => {
+    const known = detailsSchema.safeParse(details);
+    return known.success ? [known.data] : [];
+  });
+}

@@ -1,0 +1,118 @@
+import { type ChildReport, exitText } from "../supervisor/child-report.ts";
+
+/** What the status API tells: how every part is, in the parts' own words. */
+export interface StatusReport {
+  readonly version: string;
+  readonly cluster: ClusterReport;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  readonly uptimeSeconds: number;
+  readonly ready: boolean;
+  /** Which parts are not ready, and why. */
+  readonly unready: readonly UnreadyPart[];
+  readonly parts: readonly PartReport[];
+  readonly nodes: readonly NodeReport[];
+  /** Machines by state; absent while nobody can tell. */
+  readonly machines?: Readonly<Record<string, number>>;
+}
+
+export interface ClusterReport {
+  readonly name: string;
+  readonly networkId: string;
+  readonly clusterUid?: string;
+  readonly machines: "embedded" | "fly";
+  readonly runtime: string;
+  readonly dataDir: string;
+  /** The API server. */
+  readonly api: string;
+}
+
+export interface UnreadyPart {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** One process: a part of the control plane or a role of ours. */
+export interface PartReport {
+  readonly name: string;
+  readonly state: ChildReport["state"];
+  readonly ready: boolean;
+  readonly reason?: string;
+  readonly pid?: number;
+  /** RFC 3339. */
+  readonly startedAt?: string;
+  readonly readyAfterMs?: number;
+  readonly restarts: number;
+  readonly isCrashLoop: boolean;
+  /** `exited with 1 at …`. */
+  readonly lastExit?: string;
+  /** RFC 3339, while it waits for its next start. */
+  readonly nextStartAt?: string;
+}
+
+export interface NodeReport {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly reason?: string;
+}
+
+export interface StatusSources {
+  readonly version: string;
+  readonly cluster: ClusterReport;
+  readonly startedAtMs: number;
+  readonly nowMs: number;
+  readonly children: readonly ChildReport[];
+  readonly nodes: readonly NodeReport[];
+  readonly machines: Readonly<Record<string, number>> | undefined;
+}
+
+/** The whole report. Pure: it only puts in order what the parts know. */
+export function statusReportFor(sources: StatusSources): StatusReport {
+  const { version, cluster, startedAtMs, nowMs, children, nodes, machines } = sources;
+  const unready = unreadyPartsOf(children);
+  return {
+    version,
+    cluster,
+    startedAt: timeText(startedAtMs),
+    uptimeSeconds: Math.floor((nowMs - startedAtMs) / 1_000),
+    ready: unready.length === 0,
+    unready,
+    parts: children.map(partReportFor),
+    nodes,
+    ...(machines !== undefined && { machines }),
+  };
+}
+
+/** Which parts are not ready, and why: what `/readyz` says. */
+export function unreadyPartsOf(children: readonly ChildReport[]): readonly UnreadyPart[] {
+  return children
+    .filter(({ ready }) => !ready)
+    .map(({ name, state, reason, isCrashLoop }) => ({
+      name,
+      reason: `${isCrashLoop ? "keeps dying: " : ""}${reason ?? state}`,
+    }));
+}
+
+function partReportFor(child: ChildReport): PartReport {
+  const { name, state, ready, reason, pid, startedAtMs, readyAfterMs, restarts } = child;
+  const { isCrashLoop, lastExit, nextStartAtMs } = child;
+  return {
+    name,
+    state,
+    ready,
+    ...(reason !== undefined && { reason }),
+    ...(pid !== undefined && { pid }),
+    ...(startedAtMs !== undefined && { startedAt: timeText(startedAtMs) }),
+    ...(readyAfterMs !== undefined && { readyAfterMs }),
+    restarts,
+    isCrashLoop,
+    ...(lastExit !== undefined && {
+      lastExit: `${exitText(lastExit)} at ${timeText(lastExit.atMs)}`,
+    }),
+    ...(nextStartAtMs !== undefined && { nextStartAt: timeText(nextStartAtMs) }),
+  };
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString();
+}
