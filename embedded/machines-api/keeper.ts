@@ -1,0 +1,171 @@
+/**
+ * Keeps the Machines: holds their records, writes every change before anyone hears of it, and finds
+ * again at the start what ran before.
+ */
+import { adoptionFor } from "./adopt.ts";
+import type { Changes } from "./changes.ts";
+import { containerExited, containerStarted } from "./container-life.ts";
+import { machineNotFound } from "./errors.ts";
+import type { Ids } from "./ids.ts";
+import { settled } from "./machine-life.ts";
+import { containerOf, type MachineRecord } from "./record.ts";
+import type { ContainerExit, FoundContainer } from "./runtime/runtime.ts";
+import { type Slot, slotFor } from "./slot.ts";
+import type { Change, Parts } from "./steps.ts";
+import type { Store } from "./store.ts";
+import { machineWorker } from "./worker.ts";
+
+/** A destroyed Machine stays readable: clients ask for its last exit. */
+const DESTROYED_KEPT_MS = 60_000;
+
+export interface KeeperDeps extends Parts {
+  readonly store: Store;
+  readonly changes: Changes;
+  readonly ids: Ids;
+}
+
+export interface Keeper {
+  get(id: string): MachineRecord | undefined;
+  all(): IterableIterator<MachineRecord>;
+  inApp(app: string): readonly MachineRecord[];
+  /** The Machine that holds this name in its App; destroyed ones hold none. */
+  named(app: string, name: string): MachineRecord | undefined;
+  /** Takes in a new Machine and starts to work on it. */
+  add(record: MachineRecord): void;
+  /** Writes a change and works on what follows from it. Throws when there is no such Machine. */
+  change(id: string, how: Change): MachineRecord;
+  /** Has the network's files made anew before the next start: the bundle brought lines for them. */
+  prepareAgain(id: string): void;
+  /** Finds again what ran before this process did. Called once, before anything else. */
+  adopt(signal: AbortSignal): Promise<void>;
+  /** Takes no new step and waits for the ones under way. Containers run on. */
+  stop(): Promise<void>;
+}
+
+export function machineKeeper(deps: KeeperDeps): Keeper {
+  const { store, runtime, addresses, changes, clock, ids } = deps;
+  const slots = new Map<string, Slot>();
+  const apps = new Map<string, Map<string, Slot>>();
+  const names = new Map<string, Slot>();
+  const whole = new AbortController();
+  const worker = machineWorker(deps, changeSlot, whole.signal);
+
+  function slotOf(id: string): Slot {
+    const slot = slots.get(id);
+    if (slot === undefined) throw machineNotFound();
+    return slot;
+  }
+
+  function newSlot(record: MachineRecord): Slot {
+    const slot = slotFor(record);
+    slots.set(record.id, slot);
+    const app = apps.get(record.app) ?? new Map<string, Slot>();
+    apps.set(record.app, app.set(record.id, slot));
+    if (record.state !== "destroyed") names.set(`${record.app}/${record.name}`, slot);
+    return slot;
+  }
+
+  function changeSlot(slot: Slot, how: Change): void {
+    const moment = { nowMs: clock.now(), ids };
+    const next = settled(how(slot.record, moment), moment);
+    if (next !== slot.record) {
+      const revision = slot.record.revision + 1;
+      const stamped = { ...next, revision, updatedMs: moment.nowMs };
+      store.save(stamped, slot.record);
+      slot.record = stamped;
+      changes.tell(stamped);
+      if (stamped.state === "destroyed") forgetLater(slot.record);
+    }
+    worker.schedule(slot);
+  }
+
+  function forgetLater({ id, app, name, serial, destroyedMs = 0 }: MachineRecord): void {
+    addresses.free(serial);
+    if (names.get(`${app}/${name}`)?.record.id === id) names.delete(`${app}/${name}`);
+    const leftMs = Math.max(0, destroyedMs + DESTROYED_KEPT_MS - clock.now());
+    clock.after(leftMs, whole.signal, () => {
+      slots.delete(id);
+      apps.get(app)?.delete(id);
+      store.forget(id);
+    });
+  }
+
+  function exited({ id, ...end }: ContainerExit): void {
+    const slot = slots.get(id.machineId);
+    if (slot === undefined || whole.signal.aborted) return;
+    changeSlot(slot, (record) => {
+      const container = containerOf(record, id.name);
+      if (container?.attempt !== id.attempt) return record;
+      if (container.phase !== "starting" && container.phase !== "running") return record;
+      // The end may be known before the start was reported.
+      return containerExited(containerStarted(record, id.name, end.atMs), id.name, end);
+    });
+  }
+
+  async function adoptMachine(slot: Slot, found: readonly FoundContainer[]): Promise<void> {
+    const { record, isRunning, strays } = adoptionFor(slot.record, found, clock.now());
+    slot.isPrepared = isRunning;
+    for (const id of strays) {
+      await runtime.signal(id, "SIGKILL", whole.signal);
+      await runtime.release(id, whole.signal);
+    }
+    changeSlot(slot, () => record);
+  }
+
+  async function adopt(signal: AbortSignal): Promise<void> {
+    runtime.onExit(exited);
+    for (const record of store.machines()) {
+      newSlot(record);
+      if (record.state === "destroyed") forgetLater(record);
+      else addresses.hold(record.serial);
+    }
+    runtime.recall?.([...slots.values()].flatMap(runningContainers));
+    const found = Map.groupBy(await runtime.list(signal), ({ id }) => id.machineId);
+    for (const machineId of found.keys()) {
+      const state = slots.get(machineId)?.record.state ?? "destroyed";
+      if (state === "destroyed") await runtime.remove(machineId, signal);
+    }
+    for (const slot of slots.values()) {
+      if (slot.record.state === "destroyed") continue;
+      await adoptMachine(slot, found.get(slot.record.id) ?? []);
+    }
+  }
+
+  return {
+    get: (id) => slots.get(id)?.record,
+    *all() {
+      for (const { record } of slots.values()) yield record;
+    },
+    inApp: (app) => [...(apps.get(app)?.values() ?? [])].map(({ record }) => record),
+    named: (app, name) => names.get(`${app}/${name}`)?.record,
+    add(record) {
+      store.save(record, undefined);
+      changes.tell(record);
+      worker.schedule(newSlot(record));
+    },
+    change(id, how) {
+      const slot = slotOf(id);
+      changeSlot(slot, how);
+      return slot.record;
+    },
+    prepareAgain(id) {
+      slotOf(id).isPrepared = false;
+    },
+    adopt,
+    async stop() {
+      whole.abort(new Error("the Machines API stops"));
+      for (const { timer } of slots.values()) timer?.controller.abort();
+      await worker.settle();
+    },
+  };
+}
+
+function runningContainers({ record }: Slot): readonly FoundContainer[] {
+  return record.containers
+    .filter(({ phase }) => phase === "running")
+    .map(({ name, attempt, startedMs = 0 }) => ({
+      id: { machineId: record.id, name, attempt },
+      state: "running" as const,
+      startedAtMs: startedMs,
+    }));
+}

@@ -1,0 +1,135 @@
+import type { ContainerConfig, MachineConfig, StopConfig } from "#core/fly/machine.ts";
+import { AWAITS_KEY } from "#core/fly/machine-protocol.ts";
+import {
+  type BackOff,
+  KUBELET_BACK_OFF,
+  longer,
+  PLAIN_BACK_OFF,
+  parseGoDuration,
+} from "./back-off.ts";
+import type { ContainerEnd, ContainerRecord, MachineRecord } from "./record.ts";
+
+/** How the containers of a Machine are treated: as the kubelet would, or as Fly does. */
+export interface Policy {
+  /** No container starts before a bundle was delivered. */
+  readonly awaitsBundle: boolean;
+  readonly crash: BackOff;
+  readonly maxRetries: number;
+  /** False: an image or a start that fails makes the Machine `failed`. */
+  readonly keepsTrying: boolean;
+  readonly stopSignal: string;
+}
+
+const POD: Policy = {
+  awaitsBundle: true,
+  crash: KUBELET_BACK_OFF,
+  maxRetries: Number.POSITIVE_INFINITY,
+  keepsTrying: true,
+  stopSignal: "SIGTERM",
+};
+
+const PLAIN: Policy = {
+  awaitsBundle: false,
+  crash: PLAIN_BACK_OFF,
+  maxRetries: 10,
+  keepsTrying: false,
+  stopSignal: "SIGINT",
+};
+
+export function policyOf(config: MachineConfig): Policy {
+  return config.metadata?.[AWAITS_KEY] === "bundle" ? POD : PLAIN;
+}
+
+/** The one container of a Machine that names an image instead of containers. */
+const MAIN_CONTAINER = "app";
+
+/** A Machine with one image is a Machine with one container. Pure. */
+export function containersOf(config: MachineConfig): readonly ContainerConfig[] {
+  if (config.containers !== undefined && config.containers.length > 0) return config.containers;
+  if (config.image === undefined) return [];
+  const { exec, entrypoint, cmd } = config.init ?? {};
+  return [
+    {
+      name: MAIN_CONTAINER,
+      image: config.image,
+      ...(exec === undefined ? {} : { exec }),
+      ...(entrypoint === undefined ? {} : { entrypoint }),
+      ...(cmd === undefined ? {} : { cmd }),
+    },
+  ];
+}
+
+export function configOf(record: MachineRecord, name: string): ContainerConfig | undefined {
+  return containersOf(record.config).find((container) => container.name === name);
+}
+
+export type Restart =
+  | { readonly again: false }
+  | { readonly again: true; readonly delayMs: number };
+
+/**
+ * Whether a container that ended is started again, and after which delay. As in the kubelet the
+ * first restart comes at once, each later one after a longer wait; a long run starts over.
+ */
+export function restartFor(
+  record: MachineRecord,
+  container: ContainerRecord,
+  end: ContainerEnd,
+): Restart {
+  const policy = policyOf(record.config);
+  const wanted = configOf(record, container.name)?.restart ?? record.config.restart;
+  const rule = wanted?.policy ?? "on-failure";
+  if (rule === "no" || (rule === "on-failure" && end.exitCode === 0 && !end.oomKilled)) {
+    return { again: false };
+  }
+  const ranLong = hasRunLong(policy.crash, container, end);
+  const retries = ranLong ? 0 : container.retries;
+  const limit = rule === "always" ? Number.POSITIVE_INFINITY : maxRetries(policy, wanted);
+  if (retries >= limit) return { again: false };
+  return { again: true, delayMs: ranLong ? 0 : container.crashBackOffMs };
+}
+
+function maxRetries(policy: Policy, wanted: { readonly max_retries?: number } | undefined): number {
+  const given = wanted?.max_retries ?? 0;
+  return given > 0 ? given : policy.maxRetries;
+}
+
+export function hasRunLong(
+  backOff: BackOff,
+  container: ContainerRecord,
+  end: { readonly atMs: number },
+): boolean {
+  return container.startedMs !== undefined && end.atMs - container.startedMs > backOff.resetMs;
+}
+
+/** The back-off that counts from this start on. */
+export function crashBackOffAfter(policy: Policy, container: ContainerRecord): number {
+  return longer(policy.crash, container.crashBackOffMs);
+}
+
+const STOP_TIMEOUT_MS = 5_000;
+
+/** The signal and the patience a container is stopped with: what was asked, else the config. */
+export function stopFor(
+  record: MachineRecord,
+  name: string,
+  imageSignal: string | undefined,
+): { readonly signal: string; readonly timeoutMs: number } {
+  const own: StopConfig = configOf(record, name)?.stop ?? {};
+  const whole = record.config.stop_config ?? {};
+  const asked = record.stopping;
+  return {
+    signal:
+      asked?.signal ??
+      own.signal ??
+      whole.signal ??
+      imageSignal ??
+      policyOf(record.config).stopSignal,
+    timeoutMs: asked?.timeoutMs ?? timeoutOf(own) ?? timeoutOf(whole) ?? STOP_TIMEOUT_MS,
+  };
+}
+
+function timeoutOf({ timeout }: StopConfig): number | undefined {
+  if (timeout === undefined) return undefined;
+  return typeof timeout === "number" ? timeout / 1e6 : parseGoDuration(timeout);
+}

@@ -1,0 +1,53 @@
+import { FksError } from "#core/errors.ts";
+import type { Bundle, VolumeFile } from "#core/fly/machine-protocol.ts";
+import type { MachineRecord } from "../record.ts";
+import type { Api } from "../routes/context.ts";
+import { filesVolume } from "../specs.ts";
+
+/** Takes in what a Machine's containers wait for; running ones see new files at once. */
+export async function deliver(
+  { keeper, bundles, runtime }: Api,
+  record: MachineRecord,
+  bundle: Bundle,
+  signal: AbortSignal,
+): Promise<void> {
+  refuseGone(record);
+  const { id } = record;
+  bundles.write(id, bundle);
+  if ((bundle.hosts ?? []).length > 0) keeper.prepareAgain(id);
+  // Nothing of the record changes, but its readers have to hear that it waits no longer.
+  keeper.change(id, (current) => ({ ...current }));
+  if (!hasRun(record)) return;
+  for (const [name, files] of Object.entries(bundle.volumes)) {
+    await runtime.writeVolume(id, filesVolume(name, files), signal);
+  }
+}
+
+/** Replaces the files of one volume, for running containers and for later starts. */
+export async function writeFiles(
+  { bundles, runtime }: Api,
+  record: MachineRecord,
+  change: { readonly volume: string; readonly files: readonly VolumeFile[] },
+  signal: AbortSignal,
+): Promise<void> {
+  refuseGone(record);
+  const { id } = record;
+  const { volume, files } = change;
+  const bundle = bundles.read(id);
+  if (bundle === undefined) throw new FksError("Conflict", "the Machine has no bundle yet");
+  if (bundle.volumes[volume] === undefined) {
+    throw new FksError("NotFound", `volume ${volume} is not one of the bundle's`);
+  }
+  bundles.write(id, { ...bundle, volumes: { ...bundle.volumes, [volume]: files } });
+  if (hasRun(record)) await runtime.writeVolume(id, filesVolume(volume, files), signal);
+}
+
+function hasRun({ containers }: MachineRecord): boolean {
+  return containers.some(({ hasStarted }) => hasStarted);
+}
+
+function refuseGone({ state }: MachineRecord): void {
+  if (state === "destroying" || state === "destroyed") {
+    throw new FksError("Conflict", "the Machine is being destroyed");
+  }
+}

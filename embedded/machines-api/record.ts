@@ -1,0 +1,118 @@
+import type {
+  ImageRef,
+  MachineConfig,
+  MachineEvent,
+  MachineId,
+  MachineState,
+} from "#core/fly/machine.ts";
+import type { ContainerEvent, ContainerState } from "#core/fly/machine-protocol.ts";
+
+/** All the server knows of one Machine; a new value for every change, the store keeps it as it is. */
+export interface MachineRecord {
+  readonly id: MachineId;
+  readonly app: string;
+  readonly name: string;
+  readonly region: string;
+  /** Gives the Machine its addresses; never given twice while it is alive. */
+  readonly serial: number;
+  readonly createdMs: number;
+  readonly updatedMs: number;
+  /** Grows with every change. */
+  readonly revision: number;
+  readonly state: MachineState;
+  /** ULID of the version of the config. */
+  readonly instanceId: string;
+  readonly config: MachineConfig;
+  /** False: `skip_launch`, the new Machine goes to `stopped`. */
+  readonly launch: boolean;
+  readonly containers: readonly ContainerRecord[];
+  /** Next attempt of each container name this Machine ever had: attempts are never used twice. */
+  readonly attempts: Readonly<Record<string, number>>;
+  /** Newest first. */
+  readonly events: readonly MachineEvent[];
+  /** Oldest first. */
+  readonly containerEvents: readonly ContainerEvent[];
+  readonly imageRef?: ImageRef;
+  readonly networkReadyMs?: number;
+  readonly stopping?: Stopping;
+  readonly cordoned: boolean;
+  readonly lease?: LeaseRecord;
+  readonly destroyedMs?: number;
+}
+
+/** Why the containers of a Machine are being ended, and how. */
+export interface Stopping {
+  /** The state that follows. */
+  readonly to: "stopped" | "starting";
+  readonly sinceMs: number;
+  /** Absent: what the config says. */
+  readonly signal?: string;
+  /** Absent: what the config says. */
+  readonly timeoutMs?: number;
+}
+
+export interface LeaseRecord {
+  readonly nonce: string;
+  readonly expiresMs: number;
+  readonly owner: string;
+  readonly description: string;
+}
+
+/**
+ * `pending` wants to run as soon as it may, `starting` is the written intent to start `attempt`,
+ * `done` has ended for good, `refused` has a configuration that cannot run.
+ */
+export type ContainerPhase = "pending" | "starting" | "running" | "done" | "refused";
+
+export interface ContainerRecord {
+  readonly name: string;
+  readonly image: string;
+  readonly phase: ContainerPhase;
+  /** Of the start that runs, ran last, or is tried. */
+  readonly attempt: number;
+  readonly restartCount: number;
+  readonly imageID: string;
+  readonly containerID: string;
+  readonly shown: ContainerState;
+  readonly lastState?: ContainerState;
+  /** True once it ran since the Machine was last started. */
+  readonly hasStarted: boolean;
+  readonly startedMs?: number;
+  /** Before this it is not tried again. */
+  readonly notBeforeMs: number;
+  readonly crashBackOffMs: number;
+  readonly failBackOffMs: number;
+  /** Starts after a crash, for `max_retries`. */
+  readonly retries: number;
+  /** What it shows from `atMs` on while it waits. */
+  readonly next?: { readonly atMs: number; readonly reason: string; readonly message: string };
+  readonly signalledMs?: number;
+  readonly killed?: boolean;
+  readonly exit?: ContainerEnd;
+  /** Attempts that ended and still hold something on the host. */
+  readonly unreleased: readonly number[];
+}
+
+export interface ContainerEnd {
+  readonly exitCode: number;
+  readonly signal?: number;
+  readonly oomKilled: boolean;
+  readonly atMs: number;
+}
+
+export function containerOf(record: MachineRecord, name: string): ContainerRecord | undefined {
+  return record.containers.find((container) => container.name === name);
+}
+
+/** The record with one container replaced. */
+export function withContainer(record: MachineRecord, changed: ContainerRecord): MachineRecord {
+  const containers = record.containers.map((other) =>
+    other.name === changed.name ? changed : other,
+  );
+  return { ...record, containers };
+}
+
+/** RFC 3339, UTC. */
+export function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

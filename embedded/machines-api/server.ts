@@ -1,0 +1,194 @@
+import { timingSafeEqual } from "node:crypto";
+import { join } from "node:path";
+import { type Context, Hono } from "hono";
+import { FksError } from "#core/errors.ts";
+import type { Clock } from "#core/ports/clock.ts";
+import type { Log } from "#core/ports/log.ts";
+import { addressesOf } from "./addresses.ts";
+import { appDirectory } from "./apps.ts";
+import { bundlesIn } from "./bundles.ts";
+import { changes as newChanges } from "./changes.ts";
+import { ApiError, codeOf, STATUS_OF } from "./errors.ts";
+import { idsFrom, type RandomBytes } from "./ids.ts";
+import type { Images } from "./images/images.ts";
+import { machineKeeper } from "./keeper.ts";
+import { bucketFor, limits as newLimits } from "./limits.ts";
+import { metricsOf } from "./metrics.ts";
+import type { Session } from "./protocol/channels.ts";
+import { protocolRoutes } from "./protocol/routes.ts";
+import { actionRoutes } from "./routes/actions.ts";
+import { appRoutes } from "./routes/apps.ts";
+import type { Api } from "./routes/context.ts";
+import { execRoute } from "./routes/exec.ts";
+import { leaseRoutes } from "./routes/leases.ts";
+import { machineRoutes } from "./routes/machines.ts";
+import { metadataRoutes } from "./routes/metadata.ts";
+import { waitRoute } from "./routes/wait.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+import { openStore } from "./store.ts";
+
+/** How long answers under way may take once the server stops. */
+const STOP_MS = 5_000;
+
+export interface MachinesApiDeps {
+  /** A loopback address. */
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Of the SQLite file. */
+  readonly storePath: string;
+  /** On a tmpfs: bundles, which hold secrets. */
+  readonly runDir: string;
+  /** Eight hexadecimal characters; gives Machines their addresses. */
+  readonly networkId: string;
+  readonly runtime: Runtime;
+  readonly images: Images;
+  readonly tokens: { readonly api: string; readonly protocol: string };
+  readonly regions: readonly string[];
+  readonly limits: "off" | "fly";
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: RandomBytes;
+}
+
+export interface ServedMachinesApi {
+  /** Base URL of both protocols, without a path. */
+  readonly url: string;
+  /** In the text format of Prometheus. */
+  metrics(): Promise<string>;
+  /** Refuses new calls, ends streams, waits for steps under way. Containers run on. */
+  stop(): Promise<void>;
+}
+
+/**
+ * The embedded Machines API: Fly's public API under `/v1`, the Machine protocol under `/fks/v1`.
+ * Machines that ran before are adopted before the first call is answered. `signal` stops it.
+ */
+export async function serveMachinesApi(
+  deps: MachinesApiDeps,
+  signal: AbortSignal,
+): Promise<ServedMachinesApi> {
+  const { runtime, images, clock, log, random, regions } = deps;
+  const store = openStore(deps.storePath);
+  const ids = idsFrom(random, () => clock.now());
+  const bundles = bundlesIn(deps.runDir);
+  const addresses = addressesOf(deps.networkId, () => store.nextSerial());
+  const changes = newChanges();
+  const parts = { store, runtime, images, bundles, addresses, changes, ids, clock, log };
+  const keeper = machineKeeper(parts);
+  const metrics = metricsOf(() => keeper.all());
+  await keeper.adopt(signal);
+  const apps = appDirectory({ store, keeper, ids, clock });
+  changes.listen(undefined, ({ app, state }) => {
+    if (state === "destroyed") apps.forgetEmpty(app);
+  });
+  const over = new AbortController();
+  const api: Api = { ...parts, keeper, apps, random, regions, metrics };
+  const app = httpApp(api, deps, over.signal);
+  const server = Bun.serve<Session>({
+    hostname: deps.host,
+    port: deps.port,
+    idleTimeout: 0,
+    // Larger ones are refused with an answer of ours.
+    maxRequestBodySize: 64 * 1024 * 1024,
+    async fetch(request, self) {
+      const response = await app.fetch(request, self);
+      response.headers.set("fly-request-id", `${ids.ulid()}-${regions[0] ?? "local"}`);
+      metrics.request(request.method, response.status);
+      return response;
+    },
+    websocket: {
+      idleTimeout: 0,
+      perMessageDeflate: false,
+      open: (socket) => socket.data.opened(socket),
+      message: (socket, data) => socket.data.message(data),
+      drain: (socket) => socket.data.drained(),
+      close: (socket) => socket.data.closed(),
+    },
+  });
+  let stopped: Promise<void> | undefined;
+
+  async function stop(): Promise<void> {
+    over.abort(new Error("the Machines API stops"));
+    const patience = new AbortController();
+    clock.after(STOP_MS, patience.signal, () => void server.stop(true));
+    await Promise.all([server.stop(), keeper.stop()]);
+    patience.abort();
+    store.close();
+  }
+
+  const stopOnce = (): Promise<void> => (stopped ??= stop());
+  signal.addEventListener("abort", () => void stopOnce(), { once: true });
+  return {
+    url: `http://${deps.host.includes(":") ? `[${deps.host}]` : deps.host}:${server.port}`,
+    metrics: () => metrics.text(),
+    stop: stopOnce,
+  };
+}
+
+/** Where the store lies in a data directory, for whoever wires. */
+export function storePathIn(dataDir: string): string {
+  return join(dataDir, "machines", "machines.db");
+}
+
+function httpApp(api: Api, deps: MachinesApiDeps, over: AbortSignal): Hono {
+  const { clock, log } = api;
+  const machine = "/v1/apps/:app/machines/:id";
+  const buckets = deps.limits === "fly" ? newLimits(clock) : undefined;
+  const app = new Hono();
+
+  app.get("/healthz", (c) => c.json({ ok: true }));
+  app.use("/v1/*", async (c, next) => {
+    if (!isAuthorized(c, deps.tokens.api)) {
+      throw new ApiError(401, "Authenticate: token validation error");
+    }
+    const bucket = bucketFor(c.req.method, c.req.path);
+    const waitMs = buckets?.take(bucket.key, bucket.rate) ?? 0;
+    if (waitMs > 0) {
+      const retryAfterSeconds = Math.ceil(waitMs / 1_000);
+      throw new ApiError(429, "rate limit exceeded", { retryAfterSeconds });
+    }
+    await next();
+  });
+  app.use("/fks/*", async (c, next) => {
+    if (!isAuthorized(c, deps.tokens.protocol)) throw new ApiError(401, "wrong or missing token");
+    await next();
+  });
+  app.route("/v1/apps", appRoutes(api));
+  app.route("/v1/apps/:app/machines", machineRoutes(api));
+  app.route(`${machine}/metadata`, metadataRoutes(api));
+  app.route(`${machine}/lease`, leaseRoutes(api));
+  app.route(`${machine}/wait`, waitRoute(api));
+  app.route(`${machine}/exec`, execRoute(api));
+  app.route(machine, actionRoutes(api));
+  app.route("/fks/v1", protocolRoutes(api, over));
+  app.notFound((c) => c.json({ error: "404 page not found" }, 404));
+  app.onError((error, c) => answerFor(error, c, log));
+  return app;
+}
+
+function isAuthorized(c: Context, token: string): boolean {
+  const [, given = ""] = /^(?:Bearer|FlyV1) (.+)$/.exec(c.req.header("authorization") ?? "") ?? [];
+  const [a, b] = [Buffer.from(given), Buffer.from(token)];
+  return token !== "" && a.length === b.length && timingSafeEqual(a, b);
+}
+
+/** Every failure as the protocol that was spoken words it. */
+function answerFor(error: Error, c: Context, log: Log): Response {
+  const failure = apiErrorOf(error);
+  if (failure.status >= 500) log.error("request failed", { path: c.req.path, err: error });
+  const headers = new Headers({ "content-type": "application/json" });
+  const { retryAfterSeconds, status, message } = failure;
+  if (retryAfterSeconds !== undefined) headers.set("retry-after", String(retryAfterSeconds));
+  const code = error instanceof FksError ? error.code : codeOf(status);
+  const body = c.req.path.startsWith("/fks/")
+    ? { error: message, code }
+    : { error: message, ...(failure.kind === undefined ? {} : { status: failure.kind }) };
+  return new Response(JSON.stringify(body), { status, headers });
+}
+
+function apiErrorOf(error: Error): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof FksError) return new ApiError(STATUS_OF[error.code], error.message);
+  return new ApiError(500, "internal error: the log tells more");
+}

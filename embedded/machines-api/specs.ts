@@ -1,0 +1,256 @@
+/**
+ * What the runtime is told: a record, its bundle and an image become a container, ready to start.
+ */
+
+import type {
+  ContainerConfig,
+  GuestConfig,
+  MachineConfig,
+  MachineFile,
+} from "#core/fly/machine.ts";
+import type { Bundle, VolumeFile } from "#core/fly/machine-protocol.ts";
+import type { Image } from "./images/images.ts";
+import { configOf } from "./policy.ts";
+import { type ContainerRecord, iso, type MachineRecord } from "./record.ts";
+import type {
+  ContainerSpec,
+  FileSpec,
+  MachineAddress,
+  MachineSpec,
+  MountSpec,
+  VolumeSpec,
+} from "./runtime/runtime.ts";
+
+const MIB = 1024 * 1024;
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const RESOLVER = "fdaa::3";
+const DEFAULT_GUEST: GuestConfig = { cpu_kind: "shared", cpus: 1, memory_mb: 256 };
+
+export function guestOf(config: MachineConfig): GuestConfig {
+  return { ...DEFAULT_GUEST, ...config.guest };
+}
+
+/** The Machine's network and limits. Pure. */
+export function machineSpecFor(
+  record: MachineRecord,
+  address: MachineAddress,
+  bundle: Bundle | undefined,
+): MachineSpec {
+  const { dns = {} } = record.config;
+  const guest = guestOf(record.config);
+  const hostname = hostnameOf(record);
+  const names = dns.hostname_fqdn === undefined ? [hostname] : [dns.hostname_fqdn, hostname];
+  return {
+    machineId: record.id,
+    app: record.app,
+    hostname,
+    address,
+    hosts: [
+      { ip: "127.0.0.1", hostnames: ["localhost"] },
+      { ip: "::1", hostnames: ["localhost", "ip6-localhost", "ip6-loopback"] },
+      { ip: address.ipv6, hostnames: [...names, "fly-local-6pn"] },
+      { ip: address.ipv4, hostnames: ["fly-global-services"] },
+      ...(bundle?.hosts ?? []),
+    ],
+    dns: {
+      nameservers: dns.nameservers ?? [RESOLVER],
+      searches: dns.searches ?? [],
+      options: (dns.options ?? []).map(({ name, value }) =>
+        value === undefined || value === "" ? name : `${name}:${value}`,
+      ),
+    },
+    cpuMillis: guest.cpus * 1_000,
+    memoryBytes: guest.memory_mb * MIB,
+  };
+}
+
+function hostnameOf({ config, id }: MachineRecord): string {
+  return config.dns?.hostname ?? id;
+}
+
+export type SpecResult =
+  | { readonly ok: true; readonly spec: ContainerSpec }
+  /** The kubelet's `CreateContainerConfigError`: nothing but another configuration can help. */
+  | { readonly ok: false; readonly message: string };
+
+interface SpecSource {
+  readonly record: MachineRecord;
+  readonly container: ContainerRecord;
+  readonly attempt: number;
+  readonly image: Image;
+  readonly address: MachineAddress;
+  readonly bundle: Bundle | undefined;
+}
+
+/** Everything about one start of one container, or why there can be none. Pure. */
+export function containerSpecFor(source: SpecSource): SpecResult {
+  const { record, container, attempt, image, bundle } = source;
+  const config = configOf(record, container.name);
+  if (config === undefined) return refused(`container "${container.name}" is not in the config`);
+  const given = bundle?.containers[container.name] ?? {};
+  const mounts = mountsOf(record.config, config, bundle);
+  if (typeof mounts === "string") return refused(mounts);
+  const files = filesOf([...(record.config.files ?? []), ...(config.files ?? [])]);
+  if (typeof files === "string") return refused(files);
+  const args = argsOf(source, config);
+  if (args.length === 0) return refused("no command specified");
+  return {
+    ok: true,
+    spec: {
+      id: { machineId: record.id, name: container.name, attempt },
+      image: image.config,
+      imageRoot: image.root,
+      args,
+      env: envOf(source, config),
+      cwd: given.workingDir ?? (image.config.WorkingDir || "/"),
+      user: config.user ?? image.config.User ?? "",
+      tty: record.config.containers === undefined && record.config.init?.tty === true,
+      cpuMillis: given.resources?.cpu_millis,
+      memoryBytes: given.resources?.memory_bytes,
+      mounts: mounts.map((mount) => ({
+        ...mount,
+        readOnly: given.readOnlyMounts?.includes(mount.volume.name) ?? false,
+      })),
+      files,
+    },
+  };
+}
+
+function refused(message: string): SpecResult {
+  return { ok: false, message };
+}
+
+/** As in Kubernetes and Docker an entrypoint of one's own makes the image's arguments void. */
+function argsOf(source: SpecSource, config: ContainerConfig): readonly string[] {
+  const given = source.bundle?.containers[config.name] ?? {};
+  if (given.entrypoint === undefined && given.cmd === undefined && (config.exec ?? []).length > 0) {
+    return config.exec ?? [];
+  }
+  const entrypoint = given.entrypoint ?? config.entrypoint;
+  const cmd = given.cmd ?? config.cmd;
+  const image = source.image.config;
+  const isOwn = entrypoint !== undefined && entrypoint.length > 0;
+  return [
+    ...(isOwn ? entrypoint : (image.Entrypoint ?? [])),
+    ...(cmd !== undefined && cmd.length > 0 ? cmd : isOwn ? [] : (image.Cmd ?? [])),
+  ];
+}
+
+/** Later ones win: the image, the platform, the Machine, the container, the bundle. */
+function envOf(source: SpecSource, config: ContainerConfig): readonly string[] {
+  const { record, image, bundle } = source;
+  const env = new Map([
+    ["PATH", DEFAULT_PATH],
+    ["HOSTNAME", hostnameOf(record)],
+  ]);
+  for (const line of image.config.Env ?? []) {
+    const [name = "", ...value] = line.split("=");
+    env.set(name, value.join("="));
+  }
+  const platform = platformEnv(source);
+  for (const [name, value] of Object.entries(platform)) env.set(name, value);
+  for (const [name, value] of Object.entries(record.config.env ?? {})) env.set(name, value);
+  for (const [name, value] of Object.entries(config.env ?? {})) env.set(name, value);
+  for (const { env_var, field_ref } of config.env_from ?? []) {
+    env.set(env_var, platform[FIELD_ENV[field_ref]] ?? "");
+  }
+  for (const { name, value } of bundle?.containers[config.name]?.env ?? []) env.set(name, value);
+  return [...env].map(([name, value]) => `${name}=${value}`);
+}
+
+const FIELD_ENV = {
+  id: "FLY_MACHINE_ID",
+  version: "FLY_MACHINE_VERSION",
+  app_name: "FLY_APP_NAME",
+  private_ip: "FLY_PRIVATE_IP",
+  region: "FLY_REGION",
+  image: "FLY_IMAGE_REF",
+} as const;
+
+function platformEnv({ record, image, address }: SpecSource): Record<string, string> {
+  return {
+    FLY_APP_NAME: record.app,
+    FLY_MACHINE_ID: record.id,
+    FLY_ALLOC_ID: record.id,
+    FLY_REGION: record.region,
+    FLY_IMAGE_REF: image.reference,
+    FLY_MACHINE_VERSION: record.instanceId,
+    FLY_PRIVATE_IP: address.ipv6,
+    FLY_PROCESS_GROUP: record.config.metadata?.["fly_process_group"] ?? "app",
+    FLY_VM_MEMORY_MB: String(guestOf(record.config).memory_mb),
+    PRIMARY_REGION: record.region,
+  };
+}
+
+function mountsOf(
+  machine: MachineConfig,
+  config: ContainerConfig,
+  bundle: Bundle | undefined,
+): readonly MountSpec[] | string {
+  const mounts: MountSpec[] = [];
+  for (const { name, path } of config.mounts ?? []) {
+    const volume = volumeOf(machine, name, bundle);
+    if (volume === undefined) return `volume "${name}" of mount "${path}" is not defined`;
+    mounts.push({ volume, path, readOnly: false });
+  }
+  return mounts;
+}
+
+function volumeOf(
+  { volumes = [] }: MachineConfig,
+  name: string,
+  bundle: Bundle | undefined,
+): VolumeSpec | undefined {
+  const files = bundle?.volumes[name];
+  if (files !== undefined) return filesVolume(name, files);
+  const volume = volumes.find((other) => other.name === name);
+  if (volume === undefined) return undefined;
+  const kind = volume.temp_dir?.storage_type === "memory" ? "memory" : "disk";
+  return { name, kind, sizeMb: volume.temp_dir?.size_mb, files: [] };
+}
+
+export function filesVolume(name: string, files: readonly VolumeFile[]): VolumeSpec {
+  return {
+    name,
+    kind: "files",
+    sizeMb: undefined,
+    files: files.map(({ path, mode, content }) => ({ path, mode, content: bytesOf(content) })),
+  };
+}
+
+const DEFAULT_MODE = 0o644;
+
+function filesOf(files: readonly MachineFile[]): readonly FileSpec[] | string {
+  const specs: FileSpec[] = [];
+  for (const { guest_path, raw_value, secret_name, mode = DEFAULT_MODE } of files) {
+    if (raw_value === undefined) {
+      return `file "${guest_path}": ${secret_name === undefined ? "no content" : `secret "${secret_name}" not found`}`;
+    }
+    specs.push({ path: guest_path, mode, content: bytesOf(raw_value) });
+  }
+  return specs;
+}
+
+function bytesOf(base64: string): Uint8Array {
+  return Buffer.from(base64, "base64");
+}
+
+/** `repository@digest`, as Kubernetes shows the image that runs. */
+export function imageIdOf(image: Image): string {
+  const separator = image.registry === "" ? "" : "/";
+  return `${image.registry}${separator}${image.repository}@${image.digest}`;
+}
+
+/** The kubelet's words for an image that is here now. */
+export function pulledMessage(image: Image, wanted: string): string {
+  if (image.source === "pulled") {
+    const took = `${(image.tookMs / 1_000).toFixed(3)}s`;
+    return `Successfully pulled image "${wanted}" in ${took} (${took} including waiting). Image size: ${image.sizeBytes} bytes.`;
+  }
+  return image.source === "loaded"
+    ? `Container image "${wanted}" was loaded from a file and is already present on machine`
+    : `Container image "${wanted}" already present on machine`;
+}
+
+export const readyAtOf = (record: MachineRecord): string | undefined =>
+  record.networkReadyMs === undefined ? undefined : iso(record.networkReadyMs);
