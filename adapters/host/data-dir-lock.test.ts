@@ -19,7 +19,11 @@ test("a second owner is refused and told who holds the data directory", () => {
 test("children do not keep the lock of a parent that is gone", async () => {
   const dataDir = join(folder, "data");
   const lock = lockDataDir(dataDir);
-  const child = Bun.spawn(["cat"], { stdin: "pipe", stdout: "ignore" });
+  const child = Bun.spawn(["cat"], { stdin: "pipe", stdout: "pipe" });
+  // Once it answers it has become the other program, with only the files it was given.
+  child.stdin.write("x");
+  child.stdin.flush();
+  await child.stdout.getReader().read();
 
   lock.release();
   lockDataDir(dataDir).release();

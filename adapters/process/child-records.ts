@@ -23,11 +23,12 @@ export interface ChildRecords {
  * ours reads it when this one was killed.
  */
 export function childRecords(path: string, identityOf: IdentityOf): ChildRecords {
-  const running = new Map<string, ProcessIdentity>();
+  // A name keeps its place when its process is replaced: the order is that of the first starts.
+  const children = new Map<string, ProcessIdentity | undefined>();
 
   function save(): void {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(`${path}.tmp`, JSON.stringify(Object.fromEntries(running)), { mode: 0o600 });
+    writeFileSync(`${path}.tmp`, JSON.stringify(Object.fromEntries(children)), { mode: 0o600 });
     renameSync(`${path}.tmp`, path);
   }
 
@@ -35,16 +36,17 @@ export function childRecords(path: string, identityOf: IdentityOf): ChildRecords
     remember(name, pid) {
       const identity = identityOf(pid);
       if (identity === undefined) return;
-      running.set(name, identity);
+      children.set(name, identity);
       save();
     },
     forget(name) {
-      if (running.delete(name)) save();
+      children.set(name, undefined);
+      save();
     },
   };
 }
 
-/** Children that a predecessor wrote down and that still run, by name. */
+/** Children that a predecessor wrote down and that still run, by name, in the order of their starts. */
 export function orphansIn(
   path: string,
   identityOf: IdentityOf,
