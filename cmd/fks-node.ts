@@ -7,11 +7,15 @@ import { kubeconfigCommand } from "./kubeconfig.ts";
 import { kubectlCommand } from "./kubectl.ts";
 import { controlPlaneCommand, serveCommand } from "./serve.ts";
 import { configCommand } from "./show-config.ts";
+import { statusCommand } from "./status.ts";
+import { translateCommand } from "./translate.ts";
 
 const COMMANDS: readonly Command[] = [
   serveCommand(),
   kubectlCommand(),
   kubeconfigCommand(),
+  statusCommand(),
+  translateCommand(),
   configCommand(),
   controlPlaneCommand(),
 ];

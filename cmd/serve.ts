@@ -8,7 +8,7 @@ import { hostProcesses } from "#adapters/process/processes.ts";
 import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { ChildSpec } from "#core/supervisor/child.ts";
 import type { ChildReport } from "#core/supervisor/child-report.ts";
-import { type Supervisor, supervisor } from "#core/supervisor/supervisor.ts";
+import { supervisor } from "#core/supervisor/supervisor.ts";
 import { controlPlaneChildren } from "#embedded/control-plane/upstream/children.ts";
 import { controlPlaneEnvironment, roleEnvironment, withoutProxyFor } from "./child-environment.ts";
 import { newsOf } from "./child-news.ts";
@@ -25,6 +25,7 @@ import {
 } from "./instance.ts";
 import { type DataPaths, dataPathsFor, roleSocketFor } from "./paths.ts";
 import { configOf, withConfigOptions } from "./role.ts";
+import { startStatus } from "./status-api.ts";
 
 const UPKEEP_EVERY_MS = 600_000;
 
@@ -105,6 +106,7 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
       console.facts([
         ["kubeconfig", paths.kubeconfig],
         ["API", serverUrl(plan)],
+        ["status", "fks-node status"],
         ["logs", paths.logs],
         ["try", "fks-node kubectl get nodes"],
         ["stop", "Ctrl-C; Machines run on and are there again after the next start"],
@@ -115,7 +117,7 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
   const scope = new AbortController();
   const stopping = AbortSignal.any([stop, scope.signal]);
   stop.addEventListener("abort", () => console.step("stopping"), { once: true });
-  await startStatus(children);
+  await startStatus({ config: serving.config, paths, children, clock }, scope.signal);
   const upkeep = keepUp(serving, stopping);
   try {
     await children.run(stop);
@@ -124,11 +126,6 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
     scope.abort(new Error("serve ends"));
     await upkeep;
   }
-}
-
-/** Where the status API of this process starts; it shows what the supervisor reports. */
-function startStatus(_children: Supervisor): Promise<void> {
-  return Promise.resolve();
 }
 
 function childrenFor(options: {
