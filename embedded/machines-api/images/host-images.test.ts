@@ -193,6 +193,22 @@ test("what was loaded wins over a registry, also with Always, until it is remove
   expect(await textOf(here, reference)).toBe("from the registry");
 });
 
+test("what is loaded during a pull of the same name wins", async () => {
+  await using registry = testRegistry();
+  using here = testImages();
+  const reference = `${registry.host}/web:1`;
+  const file = archived(here, dockerArchive([image(reference, "loaded")]));
+  registry.push("web", "1", image(reference, "from the registry"));
+  registry.intercept = async (_request, url) => {
+    if (url.pathname.includes("/manifests/")) await here.images.load(file, never);
+    return undefined;
+  };
+
+  await here.images.ensure({ reference, pullPolicy: "Always" }, never);
+
+  expect(await textOf(here, reference)).toBe("loaded");
+});
+
 test("a digest leads to what was loaded under a tag", async () => {
   using here = testImages();
   const file = archived(here, ociArchive([image("web:1")]));
