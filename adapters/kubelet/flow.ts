@@ -1,3 +1,8 @@
+import type { Clock } from "#core/ports/clock.ts";
+
+/** A paused socket does not notice that its peer is gone; what is sent to it does. */
+const PROBE_INTERVAL_MS = 1_000;
+
 /** What can be paused and resumed as a whole: a socket, a WebSocket. */
 interface Pausable {
   pause(): void;
@@ -11,23 +16,42 @@ export interface HoldBack {
   release(): void;
 }
 
-export function holdBack(source: Pausable): HoldBack {
+/** `probe` sends the peer a few bytes that mean nothing; it is called while the source is paused. */
+export function holdBack(source: Pausable, clock: Clock, probe: () => void): HoldBack {
   const full = new Set<number>();
+  let held: AbortController | undefined;
   let isReleased = false;
+
+  function pause(): void {
+    held = new AbortController();
+    source.pause();
+    probeLater(held.signal);
+  }
+
+  function probeLater(signal: AbortSignal): void {
+    clock.after(PROBE_INTERVAL_MS, signal, () => {
+      probe();
+      if (!signal.aborted) probeLater(signal);
+    });
+  }
+
+  function resume(): void {
+    held?.abort();
+    held = undefined;
+    source.resume();
+  }
 
   return {
     set(reader, isFull) {
       if (isReleased) return;
-      if (!isFull) {
-        if (full.delete(reader) && full.size === 0) source.resume();
-        return;
-      }
-      if (full.size === 0) source.pause();
-      full.add(reader);
+      if (isFull) full.add(reader);
+      else full.delete(reader);
+      if (full.size > 0 && held === undefined) pause();
+      if (full.size === 0 && held !== undefined) resume();
     },
     release() {
       isReleased = true;
-      if (full.size > 0) source.resume();
+      if (held !== undefined) resume();
     },
   };
 }

@@ -61,10 +61,14 @@ describe.each([
     expect(stdout.toString()).toBe("tty true 80x24 100x40\n");
   });
 
-  test("a client that goes away takes its command along, also one that reads nothing", async () => {
+  test.each([
+    ["a quiet client", ""],
+    ["a client that sends more than anybody reads", Buffer.alloc(4 * MEGABYTE)],
+  ])("%s takes its command along when it is killed", async (_what, stdin) => {
     const url = execUrl(["sleep"], "input=1&output=1&error=1");
-    const child = client.start("exec", [url], { flags: [...flags, "-stdin"] });
+    const child = client.start("exec", [url], { flags: [...flags, "-stdin"], stdin });
     await until(() => world.machines.running() === 1);
+    await Bun.sleep(stdin.length > 0 ? 100 : 0);
     child.kill("SIGKILL");
     await until(() => world.machines.running() === 0 && world.api.sessions() === 0);
     expect(world.api.sessions()).toBe(0);

@@ -69,7 +69,7 @@ async function remoteStreams(
   }
   if (!wantsSpdy(upgrade)) {
     const accepted = await acceptWebSocket(upgrade, WEBSOCKET_COMMAND_PROTOCOLS);
-    return accepted && websocketCommand(accepted, wanted, scope);
+    return accepted && websocketCommand(accepted, wanted, { scope, clock });
   }
   const accepted = acceptSpdy(upgrade, COMMAND_PROTOCOLS, true);
   if (accepted === undefined) return undefined;
@@ -113,5 +113,5 @@ async function forwardOverWebSocket(
   if (accepted.protocol === TUNNEL_PROTOCOL) {
     return spdyForward(websocketPipe(accepted.ws), { forward, clock, scope });
   }
-  await websocketForward(accepted, ports ?? [], forward, scope);
+  await websocketForward(accepted, ports ?? [], forward, { scope, clock });
 }

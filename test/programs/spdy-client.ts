@@ -54,7 +54,7 @@ export async function spdyClient(ca: string, as: Issued): Promise<SpdyClient> {
   return {
     start: (command, rest, options = {}) =>
       Bun.spawn(argv(command, rest, options), {
-        stdin: "pipe",
+        stdin: options.stdin ? Buffer.from(options.stdin) : "pipe",
         stdout: "ignore",
         stderr: "ignore",
       }),

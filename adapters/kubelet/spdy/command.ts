@@ -40,6 +40,7 @@ export function spdyCommand(pipe: Pipe, request: CommandRequest): Promise<Remote
   const ready = Promise.withResolvers<RemoteStreams>();
 
   const connection = spdyConnection(pipe, {
+    clock,
     maxStreams: STREAMS_MAX,
     active: scope.active,
     opened(stream) {

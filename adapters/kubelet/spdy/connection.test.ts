@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { array, assert, asyncProperty, integer, property, uint8Array } from "fast-check";
+import { fakeClock } from "#test/fakes/clock.ts";
 import { spdyPeer } from "#test/fakes/spdy-peer.ts";
 import type { Pipe, PipeListener } from "../pipe.ts";
 import { spdyConnection } from "./connection.ts";
@@ -9,6 +10,7 @@ import type { SpdyStream } from "./stream.ts";
 /** A connection over a pipe in memory, with a client at its other end. */
 function connected({ maxStreams = 10, onOpen = (_stream: SpdyStream): void => undefined } = {}) {
   const peer = spdyPeer();
+  const clock = fakeClock();
   const streams: SpdyStream[] = [];
   const calls: string[] = [];
   let listener: PipeListener | undefined;
@@ -32,6 +34,7 @@ function connected({ maxStreams = 10, onOpen = (_stream: SpdyStream): void => un
   };
   let closed: Error | "closed" | undefined;
   const connection = spdyConnection(pipe, {
+    clock,
     maxStreams,
     opened(stream) {
       streams.push(stream);
@@ -44,6 +47,7 @@ function connected({ maxStreams = 10, onOpen = (_stream: SpdyStream): void => un
   });
   return {
     peer,
+    clock,
     streams,
     calls,
     connection,
@@ -151,6 +155,16 @@ describe("back-pressure", () => {
     expect(calls).toEqual(["pause"]);
     await streams[0]?.readable.getReader().read();
     expect(calls).toEqual(["pause", "resume"]);
+  });
+
+  test("while it is paused the peer is pinged, so that its death is noticed", async () => {
+    const { peer, streams, send, clock } = connected();
+    send(peer.open(1, {}), peer.data(1, Buffer.alloc(300_000)));
+    clock.advance(1_000);
+    clock.advance(1_000);
+    await streams[0]?.readable.getReader().read();
+    clock.advance(5_000);
+    expect(peer.control.filter(({ type }) => type === PING)).toHaveLength(2);
   });
 
   test("a stream that was given up does not hold the others back", async () => {

@@ -1,3 +1,4 @@
+import type { Clock } from "#core/ports/clock.ts";
 import { holdBack, sharedDrain } from "../flow.ts";
 import type { Pipe } from "../pipe.ts";
 import {
@@ -23,6 +24,7 @@ const DATA_MAX_BYTES = 1_048_576;
 const NO_HEADERS: Headers = new Map();
 
 export interface SpdyOptions {
+  readonly clock: Clock;
   /** Streams open at one time; one more is refused and the others live on. */
   readonly maxStreams: number;
   /** A new stream of the peer; it is answered already. */
@@ -45,7 +47,7 @@ export interface SpdyConnection {
  */
 export function spdyConnection(pipe: Pipe, options: SpdyOptions): SpdyConnection {
   const streams = new Map<number, StreamEnd>();
-  const held = holdBack(pipe);
+  const held = holdBack(pipe, options.clock, probe);
   const drain = sharedDrain();
   const readHeaders = headerReader();
   const writeHeaders = headerWriter();
@@ -59,6 +61,11 @@ export function spdyConnection(pipe: Pipe, options: SpdyOptions): SpdyConnection
     if (isClosed) return undefined;
     options.active();
     return pipe.write(head, body) ? undefined : drain.wait();
+  }
+
+  /** A ping of our own has an even number; its answer is of no interest. */
+  function probe(): void {
+    if (!isClosed) pipe.write(controlFrame(PING, [2]));
   }
 
   function reset(id: number, status: number): void {
@@ -140,6 +147,7 @@ export function spdyConnection(pipe: Pipe, options: SpdyOptions): SpdyConnection
     closed() {
       if (isClosed) return;
       isClosed = true;
+      held.release();
       drain.drained();
       for (const end of streams.values()) end.cut("the connection is closed");
       streams.clear();

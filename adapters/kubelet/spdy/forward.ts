@@ -26,6 +26,7 @@ export function spdyForward(pipe: Pipe, request: ForwardRequest): Promise<void> 
   const over = Promise.withResolvers<void>();
 
   const connection = spdyConnection(pipe, {
+    clock,
     maxStreams: STREAMS_MAX,
     active: scope.active,
     opened(stream) {

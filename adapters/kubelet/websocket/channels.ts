@@ -1,4 +1,5 @@
 import type { WebSocket } from "ws";
+import type { Clock } from "#core/ports/clock.ts";
 import { holdBack } from "../flow.ts";
 import type { SessionScope } from "../remote-streams.ts";
 
@@ -22,13 +23,16 @@ interface ChannelsOptions {
   /** Version 5: a message `[255, n]` ends channel n. */
   readonly hasClose: boolean;
   readonly scope: SessionScope;
+  readonly clock: Clock;
 }
 
 /** Kubernetes' channels: each message is the number of a channel and a payload. */
 export function websocketChannels(ws: WebSocket, options: ChannelsOptions): Channels {
-  const { isBase64, hasClose, scope } = options;
+  const { isBase64, hasClose, scope, clock } = options;
   const inputs = new Map<number, ReadableStreamDefaultController<Uint8Array>>();
-  const held = holdBack(ws);
+  const held = holdBack(ws, clock, () => {
+    if (ws.readyState === ws.OPEN) ws.ping();
+  });
   const gone = new AbortController();
   const over = Promise.withResolvers<void>();
 
@@ -57,6 +61,7 @@ export function websocketChannels(ws: WebSocket, options: ChannelsOptions): Chan
     for (const input of inputs.values()) input.error(reason);
     inputs.clear();
     gone.abort(reason);
+    held.release();
     over.resolve();
   });
   scope.signal.addEventListener("abort", () => ws.terminate(), { once: true });

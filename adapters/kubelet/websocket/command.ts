@@ -1,5 +1,6 @@
 import { plainTextFor } from "#core/kubelet/exec-status.ts";
 import type { Streams } from "#core/kubelet/routes.ts";
+import type { Clock } from "#core/ports/clock.ts";
 import { closed, type RemoteStreams, type SessionScope } from "../remote-streams.ts";
 import type { AcceptedWebSocket } from "../upgrade.ts";
 import { websocketChannels } from "./channels.ts";
@@ -23,13 +24,14 @@ export const WEBSOCKET_COMMAND_PROTOCOLS = [
 export function websocketCommand(
   { ws, protocol }: AcceptedWebSocket,
   wanted: Streams,
-  scope: SessionScope,
+  { scope, clock }: { readonly scope: SessionScope; readonly clock: Clock },
 ): RemoteStreams {
   const isVersion4 = protocol.startsWith("v4.") || protocol.startsWith("v5.");
   const channels = websocketChannels(ws, {
     isBase64: protocol.includes("base64."),
     hasClose: protocol.startsWith("v5."),
     scope,
+    clock,
   });
   const stdout = channels.writable(STDOUT);
   const stderr = channels.writable(STDERR);

@@ -1,3 +1,4 @@
+import type { Clock } from "#core/ports/clock.ts";
 import type { Forward } from "../port-forward.ts";
 import type { SessionScope } from "../remote-streams.ts";
 import type { AcceptedWebSocket } from "../upgrade.ts";
@@ -20,12 +21,13 @@ export async function websocketForward(
   { ws, protocol }: AcceptedWebSocket,
   ports: readonly number[],
   forward: Forward,
-  scope: SessionScope,
+  { scope, clock }: { readonly scope: SessionScope; readonly clock: Clock },
 ): Promise<void> {
   const channels = websocketChannels(ws, {
     isBase64: protocol.includes("base64."),
     hasClose: false,
     scope,
+    clock,
   });
   const forwards = ports.map(async (port, index) => {
     const [data, error] = [index * 2, index * 2 + 1].map((channel) => channels.writable(channel));
