@@ -3,6 +3,7 @@ import { Command } from "commander";
 import packageJson from "../package.json";
 import { environment } from "./config.ts";
 import { exitStatusTable, farewellFor } from "./exit.ts";
+import { imageCommand } from "./image.ts";
 import { kubeconfigCommand } from "./kubeconfig.ts";
 import { kubectlCommand } from "./kubectl.ts";
 import { controlPlaneCommand, serveCommand } from "./serve.ts";
@@ -13,6 +14,7 @@ import { translateCommand } from "./translate.ts";
 const COMMANDS: readonly Command[] = [
   serveCommand(),
   kubectlCommand(),
+  imageCommand(),
   kubeconfigCommand(),
   statusCommand(),
   translateCommand(),

@@ -59,18 +59,25 @@ async function serve(config: Config, withRoles: boolean): Promise<void> {
   const instance = await prepareInstance(
     { config, paths, console, addressesByChild },
     signals.stop,
-  );
+  ).catch((error: unknown) => {
+    // Told to stop before anything ran: there is nothing to report.
+    if (signals.stop.aborted) return undefined;
+    throw error;
+  });
+  if (instance === undefined) return console.step("stopped");
   try {
     Object.assign(process.env, withoutProxyFor(environment(), instance.addresses));
     const specs = childrenFor({ config, paths, instance, withRoles });
-    await run({ specs, paths, instance, console, clock }, signals);
+    await run({ config, specs, paths, instance, console, clock }, signals);
   } finally {
     await instance.release();
   }
 }
 
 interface Serving {
+  readonly config: Config;
   readonly specs: readonly ChildSpec[];
+  readonly config: Config;
   readonly paths: DataPaths;
   readonly instance: Instance;
   readonly console: Console;
@@ -79,10 +86,11 @@ interface Serving {
 
 /** From the first child's start to the last one's end. */
 async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<void> {
-  const { specs, paths, instance, console, clock } = serving;
+  const { specs, config, paths, instance, console, clock } = serving;
   const { cluster, plan, log } = instance;
   const reports = new Map<string, ChildReport>();
   let isComplete = false;
+  let statusUrl = "";
 
   const children = supervisor(specs, {
     processes: hostProcesses({
@@ -106,9 +114,9 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
       console.facts([
         ["kubeconfig", paths.kubeconfig],
         ["API", serverUrl(plan)],
-        ["status", "fks-node status"],
+        ["status", statusUrl],
         ["logs", paths.logs],
-        ["try", "fks-node kubectl get nodes"],
+        ["try", `fks-node kubectl --data-dir ${paths.dataDir} get nodes`],
         ["stop", "Ctrl-C; Machines run on and are there again after the next start"],
       ]);
     },
@@ -117,9 +125,9 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
   const scope = new AbortController();
   const stopping = AbortSignal.any([stop, scope.signal]);
   stop.addEventListener("abort", () => console.step("stopping"), { once: true });
-  await startStatus({ config: serving.config, paths, children, clock }, scope.signal);
   const upkeep = keepUp(serving, stopping);
   try {
+    statusUrl = await startStatus({ config, paths, children, clock }, scope.signal);
     await children.run(stop);
     console.step("stopped");
   } finally {
