@@ -15,8 +15,6 @@ export interface HealthTracker extends HealthSource {
   ready(): void;
   /** Something needed is away. */
   lost(message: string): void;
-  /** Something is wrong that no waiting cures. */
-  broken(message: string): void;
 }
 
 /** Follows what the Nodes depend on. Short absences stay unseen, so that a restart flaps nothing. */
@@ -24,7 +22,6 @@ export function healthTracker(clock: Clock): HealthTracker {
   let health: NodeHealth | undefined;
   let lostSinceMs: number | undefined = clock.now();
   let reason = "the Machines API has not been reached yet";
-  let isBroken = false;
   const listeners: (() => void)[] = [];
 
   const set = (next: NodeHealth): void => {
@@ -36,22 +33,17 @@ export function healthTracker(clock: Clock): HealthTracker {
   return {
     current() {
       const isOverdue = lostSinceMs !== undefined && clock.now() - lostSinceMs >= GRACE_MS;
-      if (isOverdue && !isBroken) health = { isReady: false, message: reason };
+      if (isOverdue) health = { isReady: false, message: reason };
       return health;
     },
     onChange: (listener) => void listeners.push(listener),
     ready() {
-      if (isBroken) return;
       lostSinceMs = undefined;
       set({ isReady: true });
     },
     lost(message) {
       lostSinceMs ??= clock.now();
       reason = message;
-    },
-    broken(message) {
-      isBroken = true;
-      set({ isReady: false, message });
     },
   };
 }

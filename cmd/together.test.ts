@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { together } from "./together.ts";
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
+}
+
+test("a part that fails stops the others, and its reason is told", async () => {
+  let hasEnded = false;
+  const running = together(
+    [
+      async (signal) => {
+        await untilAborted(signal);
+        hasEnded = true;
+      },
+      () => Promise.reject(new Error("the port is taken")),
+    ],
+    new AbortController().signal,
+  );
+  expect(await running.catch((error: unknown) => error)).toEqual(new Error("the port is taken"));
+  expect(hasEnded).toBe(true);
+});
+
+test("being told to stop is no failure", async () => {
+  const stop = new AbortController();
+  const running = together([untilAborted, untilAborted], stop.signal);
+  stop.abort(new Error("enough"));
+  await running;
+});
