@@ -14,6 +14,8 @@ export type Step =
   | { readonly do: "launch"; readonly translation: Extract<Translation, { ok: true }> }
   /** No Machine is seen, and it matters: ask the Machines API. */
   | { readonly do: "prove" }
+  /** The Machine is proven gone: the status says so before anything else happens. */
+  | { readonly do: "admit" }
   | { readonly do: "deliver"; readonly machine: Sighting }
   | { readonly do: "refresh"; readonly machine: Sighting }
   | { readonly do: "start"; readonly machine: Sighting }
@@ -82,6 +84,7 @@ function planLaunch({ pod, isProvenAbsent, translation }: World): Step {
     return { do: "nothing" };
   }
   if (hasRun(pod) && !isProvenAbsent) return { do: "prove" };
+  if (statuses.some(({ state }) => state?.running !== undefined)) return { do: "admit" };
   const answer = translation();
   return answer.ok
     ? { do: "launch", translation: answer }

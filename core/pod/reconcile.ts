@@ -47,7 +47,7 @@ export function podReconciler(deps: ReconcileDeps): Reconcile {
 
       const outcome = await takeStep(deps, turn, step, signal);
       if (outcome !== "next") return sooner(outcome, reported);
-      isProven = step.do === "prove";
+      isProven = step.do === "prove" || (isProven && step.do === "admit");
     }
     return { recheckInMs: LAG_MS };
   }

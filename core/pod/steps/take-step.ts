@@ -38,6 +38,8 @@ async function taken(
       return takeLaunch(deps, turn, step, signal);
     case "prove":
       return prove(deps, turn, signal);
+    case "admit":
+      return "next";
     case "deliver":
       return deliver(deps, turn, step.machine, signal);
     case "refresh":

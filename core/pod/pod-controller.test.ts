@@ -1,0 +1,281 @@
+import { describe, expect, test } from "bun:test";
+import { podWorld } from "#test/fakes/pod-world.ts";
+import { aPod, TOKEN_MOUNT, TOKEN_VOLUME } from "#test/fixtures/pod.ts";
+
+async function running(pod = aPod(), options = {}) {
+  const world = podWorld(options);
+  world.start();
+  world.cluster.create(pod);
+  await world.pass(50, 4);
+  const [machine] = world.world.all();
+  return { ...world, machine, id: machine?.machine.id ?? "" };
+}
+
+describe("a Pod that runs", () => {
+  test("is Running with its Machine's address after one status write", async () => {
+    const { cluster, machine, stop } = await running();
+
+    expect(cluster.written).toHaveLength(1);
+    expect(cluster.find("default", "web")?.status).toMatchObject({
+      phase: "Running",
+      podIP: machine?.machine.private_ip,
+      hostIP: "fdaa::10",
+      containerStatuses: [{ name: "c0", ready: true, restartCount: 0 }],
+    });
+    await stop();
+  });
+
+  test("has its kubelet's events told once, and told once only after a restart", async () => {
+    const world = await running();
+    const reasons = () => world.cluster.told().map(({ reason }) => reason);
+    const before = reasons();
+    await world.stop();
+    world.start();
+    await world.pass(50, 4);
+    await world.stop();
+
+    expect(before).toEqual(expect.arrayContaining(["Pulled", "Created", "Started"]));
+    expect(reasons()).toEqual(before);
+  });
+
+  test("survives our restart: no create, no destroy, no status write", async () => {
+    const { cluster, world, pass, stop, start } = await running();
+    await stop();
+    const calls = world.calls.length;
+    start();
+    await pass(50, 4);
+    await stop();
+
+    expect(cluster.written).toHaveLength(1);
+    expect(
+      world.calls.slice(calls).filter((call) => /^(create |destroy|stop|deliver)/.test(call)),
+    ).toEqual([]);
+  });
+});
+
+describe("deletion", () => {
+  test("stops the Machine, destroys it, and removes the Pod last", async () => {
+    const { cluster, world, pass, stop } = await running(aPod(), { stepMs: 10 });
+    const calls = world.calls.length;
+    cluster.delete("default", "web");
+    await pass(10, 8);
+    await stop();
+
+    expect(cluster.all()).toEqual([]);
+    expect(world.all()).toEqual([]);
+    expect(cluster.written.at(-1)?.status).toMatchObject({
+      phase: "Failed",
+      containerStatuses: [{ state: { terminated: { exitCode: 143 } } }],
+    });
+    const verbs = world.calls.slice(calls).map((call) => call.split(" ")[0]);
+    expect(verbs.filter((verb) => verb === "stop")).toHaveLength(1);
+    expect(verbs.indexOf("stop")).toBeLessThan(verbs.indexOf("destroy"));
+  });
+
+  test("a Pod deleted by force takes its Machine with it at once", async () => {
+    const { cluster, world, pass, stop } = await running();
+    cluster.delete("default", "web", 0);
+    await pass(10, 3);
+    await stop();
+
+    expect(world.all()).toEqual([]);
+  });
+
+  test("nothing is destroyed when another control plane answers", async () => {
+    const { cluster, world, pass, stop, log } = await running();
+    cluster.become("cluster-2");
+    cluster.delete("default", "web", 0);
+    await pass(60_000, 5);
+    await stop();
+
+    expect(world.all()).toHaveLength(1);
+    expect(log.lines.map(([line]) => line)).toContain(
+      "another control plane answers: nothing is destroyed",
+    );
+  });
+
+  test("a shortened grace period is passed on", async () => {
+    const world = podWorld({
+      wrap: (deps) => ({
+        ...deps,
+        machines: {
+          ...deps.machines,
+          stop: async (_app, _id, { timeoutSeconds }) => void timeouts.push(timeoutSeconds),
+        },
+      }),
+    });
+    const timeouts: number[] = [];
+    world.start();
+    world.cluster.create(aPod());
+    await world.pass(50, 4);
+    world.cluster.delete("default", "web", 30);
+    await world.pass(50);
+    world.cluster.delete("default", "web", 5);
+    await world.pass(50);
+    await world.pass(8_000);
+    await world.stop();
+
+    expect(timeouts).toEqual([30, 5]);
+    expect(world.world.all()).toEqual([]);
+  });
+});
+
+describe("a Machine destroyed behind our back", () => {
+  test("is replaced under Always; the restart count goes on", async () => {
+    const { cluster, world, pass, stop, id } = await running();
+    world.destroy(id);
+    await pass(50, 4);
+    await stop();
+
+    const status = cluster.find("default", "web")?.status;
+    expect(world.all()).toHaveLength(1);
+    expect(status).toMatchObject({
+      phase: "Running",
+      containerStatuses: [
+        {
+          restartCount: 1,
+          state: { running: {} },
+          lastState: { terminated: { exitCode: 137, reason: "ContainerStatusUnknown" } },
+        },
+      ],
+    });
+    expect(new Set(cluster.written.map((one) => one.status.phase))).toEqual(new Set(["Running"]));
+  });
+
+  test("fails a Pod that is never restarted", async () => {
+    const { cluster, world, pass, stop, id } = await running(aPod({ restartPolicy: "Never" }));
+    world.destroy(id);
+    await pass(50, 4);
+    await stop();
+
+    expect(world.all()).toEqual([]);
+    expect(cluster.find("default", "web")?.status).toMatchObject({
+      phase: "Failed",
+      containerStatuses: [{ state: { terminated: { exitCode: 137 } } }],
+    });
+  });
+});
+
+describe("ends", () => {
+  test("a Job's Pod succeeds and keeps its Machine, for its logs, until it is deleted", async () => {
+    const { cluster, world, pass, stop, id } = await running(aPod({ restartPolicy: "Never" }));
+    world.endContainer(id, "c0", { exitCode: 0 });
+    world.setState(id, "stopped");
+    await pass(50, 4);
+    expect(cluster.find("default", "web")?.status?.phase).toBe("Succeeded");
+    expect(world.all()).toHaveLength(1);
+
+    cluster.delete("default", "web");
+    await pass(50, 4);
+    await stop();
+    expect(world.all()).toEqual([]);
+    expect(cluster.all()).toEqual([]);
+  });
+
+  test("a Pod past its deadline is stopped and Failed", async () => {
+    const pod = aPod({ activeDeadlineSeconds: 60 });
+    const { cluster, world, pass, stop } = await running(pod);
+    await pass(59_000);
+    expect(cluster.find("default", "web")?.status?.phase).toBe("Running");
+    await pass(2_000, 3);
+    await stop();
+
+    expect(cluster.find("default", "web")?.status).toMatchObject({
+      phase: "Failed",
+      reason: "DeadlineExceeded",
+    });
+    expect(world.all().map(({ machine }) => machine.state)).toEqual(["stopped"]);
+    expect(cluster.told().map(({ reason }) => reason)).toContain("DeadlineExceeded");
+  });
+});
+
+describe("a Pod that cannot be carried", () => {
+  test("stays Pending, says why once, and goes when it is deleted", async () => {
+    const { cluster, world, pass, stop } = await running(
+      aPod({ containers: [{ stdin: true, tty: true }] }),
+    );
+    expect(world.all()).toEqual([]);
+    expect(cluster.find("default", "web")?.status).toMatchObject({
+      phase: "Pending",
+      containerStatuses: [{ state: { waiting: { reason: "CreateContainerConfigError" } } }],
+    });
+    const events = cluster.told();
+    expect(events).toHaveLength(1);
+    expect(events[0]?.message).toContain("spec.containers[0].stdin");
+    expect(events[0]?.message).toContain("spec.containers[0].tty");
+
+    cluster.delete("default", "web");
+    await pass(50, 3);
+    await stop();
+    expect(cluster.all()).toEqual([]);
+  });
+});
+
+describe("the token volume", () => {
+  const pod = aPod({ volumes: [TOKEN_VOLUME], containers: [{ volumeMounts: [TOKEN_MOUNT] }] });
+
+  test("reaches the Machine by the bundle only", async () => {
+    const { world, machine, id, stop } = await running(pod);
+    await stop();
+
+    const files = world.bundleOf(id)?.volumes[TOKEN_VOLUME.name] ?? [];
+    expect(files.map(({ path, mode }) => [path, mode])).toEqual([
+      ["token", 0o644],
+      ["ca.crt", 0o644],
+      ["namespace", 0o644],
+    ]);
+    expect(atob(files[0]?.content ?? "")).toBe("s3cret-token-1");
+    expect(JSON.stringify(machine?.machine.config)).not.toContain("s3cret");
+  });
+
+  test("gets a new token at four fifths of its life", async () => {
+    const { world, id, pass, stop } = await running(pod);
+    await pass(2_870_000);
+    expect(world.calls.some((call) => call.startsWith("writeFiles"))).toBe(false);
+    await pass(16_000, 2);
+    await stop();
+
+    const [token] = world.bundleOf(id)?.volumes[TOKEN_VOLUME.name] ?? [];
+    expect(atob(token?.content ?? "")).toBe("s3cret-token-2");
+  });
+
+  test("waits for the cluster's certificates, and says so", async () => {
+    const world = podWorld();
+    world.cluster.setConfigMap("default/kube-root-ca.crt", undefined);
+    world.start();
+    world.cluster.create(pod);
+    await world.pass(1_000, 3);
+    expect(world.cluster.find("default", "web")?.status?.phase).toBe("Pending");
+    expect(world.cluster.told().map(({ reason }) => reason)).toContain("FailedMount");
+
+    world.cluster.setConfigMap("default/kube-root-ca.crt", { "ca.crt": "C" });
+    await world.pass(1_000, 3);
+    await world.stop();
+    expect(world.cluster.find("default", "web")?.status?.phase).toBe("Running");
+  });
+
+  test("is delivered again when the host lost it", async () => {
+    const { world, id, pass, stop } = await running(pod);
+    await pass(10_000);
+    world.loseBundle(id);
+    await pass(50, 2);
+    await stop();
+
+    expect(world.bundleOf(id)).toBeDefined();
+  });
+});
+
+test("without the Machine protocol a Pod runs too, by what the public API tells", async () => {
+  const { cluster, world, pass, stop } = await running(aPod(), { hasProtocol: false });
+  await pass(10_000, 2);
+  expect(cluster.find("default", "web")?.status?.phase).toBe("Running");
+  expect(world.all()[0]?.machine.config?.containers?.[0]?.env).toMatchObject({
+    KUBERNETES_SERVICE_HOST: "fdaa::1",
+  });
+
+  cluster.delete("default", "web");
+  await pass(10_000, 3);
+  await stop();
+  expect(cluster.all()).toEqual([]);
+  expect(world.all()).toEqual([]);
+});

@@ -1,0 +1,157 @@
+import { FksError } from "#core/errors.ts";
+import type { Pod, PodStatus } from "#core/kube/pod.ts";
+import { timeOf } from "#core/kube/time.ts";
+import { keyFor } from "#core/pod/identity.ts";
+import type { Clock } from "#core/ports/clock.ts";
+import type { ClusterObjects } from "#core/ports/cluster.ts";
+import type { PodEvent, PodEvents, Pods } from "#core/ports/pods.ts";
+
+interface MemoryClusterOptions {
+  readonly clock: Clock;
+  readonly uid?: string;
+}
+
+/** An API server in memory: Pods, what they refer to, Events; and what a user does to them. */
+export interface MemoryCluster {
+  readonly pods: Pods;
+  readonly cluster: ClusterObjects;
+  readonly events: PodEvents;
+  readonly create: (pod: Pod) => void;
+  /** As `kubectl delete`: with a grace period of 0 the object goes at once. */
+  readonly delete: (namespace: string, name: string, graceSeconds?: number) => void;
+  readonly find: (namespace: string, name: string) => Pod | undefined;
+  readonly all: () => readonly Pod[];
+  readonly told: () => readonly (PodEvent & { readonly podUid: string })[];
+  /** Every status that was written, oldest first. */
+  readonly written: readonly { readonly uid: string; readonly status: PodStatus }[];
+  /** While true, the watched copies stay as they are. */
+  readonly holdWatch: (held: boolean) => void;
+  readonly onChange: (listener: (key: string) => void) => void;
+  /** Another control plane answers from now on, with Pods of its own. */
+  readonly become: (uid: string) => void;
+  readonly setConfigMap: (key: string, data: Readonly<Record<string, string>> | undefined) => void;
+  readonly tokens: () => number;
+}
+
+function nameOf({ metadata }: Pod): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
+
+export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions): MemoryCluster {
+  const planes = new Map<string, Map<string, Pod>>();
+  let stored = new Map<string, Pod>();
+  let watched = new Map<string, Pod>();
+  const listeners: ((key: string) => void)[] = [];
+  const written: { uid: string; status: PodStatus }[] = [];
+  const told = new Map<string, PodEvent & { podUid: string }>();
+  const configMaps = new Map<string, Readonly<Record<string, string>>>();
+  const labels = new Map<string, Readonly<Record<string, string>>>();
+  let isHeld = false;
+  let clusterUid = uid;
+  let tokens = 0;
+  configMaps.set("default/kube-root-ca.crt", { "ca.crt": "CERTIFICATE" });
+
+  function changed(): void {
+    if (isHeld) return;
+    const before = watched;
+    watched = new Map([...stored.values()].map((pod) => [keyFor(pod), pod]));
+    for (const key of new Set([...before.keys(), ...watched.keys()])) {
+      if (before.get(key) !== watched.get(key)) for (const listener of listeners) listener(key);
+    }
+  }
+
+  function store(pod: Pod): void {
+    stored.set(nameOf(pod), pod);
+    changed();
+  }
+
+  function discard(pod: Pod): void {
+    stored.delete(nameOf(pod));
+    changed();
+  }
+
+  function same(pod: Pod): Pod {
+    const found = stored.get(nameOf(pod));
+    if (found === undefined) throw new FksError("NotFound", `no Pod ${nameOf(pod)}`);
+    if (found.metadata.uid === pod.metadata.uid) return found;
+    throw new FksError("Conflict", `${nameOf(pod)} is another Pod by now`);
+  }
+
+  const pods: Pods = {
+    get: (key) => watched.get(key),
+    keys: () => [...watched.keys()],
+    isSynced: () => true,
+    read: async (namespace, name) => stored.get(`${namespace}/${name}`),
+    list: async () => [...stored.values()],
+    async patchStatus(pod, status) {
+      const found = same(pod);
+      written.push({ uid: pod.metadata.uid, status });
+      store({ ...found, status });
+    },
+    async remove(pod) {
+      const found = stored.get(nameOf(pod));
+      if (found?.metadata.uid === pod.metadata.uid) discard(found);
+    },
+  };
+
+  const cluster: ClusterObjects = {
+    clusterUid: async () => clusterUid,
+    namespace: async (name) => ({ name, uid: `ns-${name}`, labels: labels.get(name) ?? {} }),
+    async labelNamespace(name, added) {
+      labels.set(name, { ...labels.get(name), ...added });
+    },
+    async configMap(namespace, name) {
+      const data = configMaps.get(`${namespace}/${name}`);
+      return data === undefined ? undefined : { data, binaryData: {} };
+    },
+    async podToken(pod, { expirationSeconds }) {
+      same(pod);
+      tokens += 1;
+      const expiresAt = timeOf(clock.now() + expirationSeconds * 1000);
+      return { token: `s3cret-token-${tokens}`, expiresAt };
+    },
+  };
+
+  return {
+    pods,
+    cluster,
+    events: {
+      async record(pod, event) {
+        const id = `${pod.metadata.uid}/${event.id}`;
+        if (!told.has(id)) told.set(id, { ...event, podUid: pod.metadata.uid });
+      },
+    },
+    create(pod) {
+      if (stored.has(nameOf(pod))) throw new FksError("Conflict", `${nameOf(pod)} exists`);
+      store(pod);
+    },
+    delete(namespace, name, graceSeconds = 30) {
+      const found = stored.get(`${namespace}/${name}`);
+      if (found === undefined) return;
+      if (graceSeconds === 0) return discard(found);
+      const deletionTimestamp = timeOf(clock.now() + graceSeconds * 1000);
+      const deletion = { deletionTimestamp, deletionGracePeriodSeconds: graceSeconds };
+      store({ ...found, metadata: { ...found.metadata, ...deletion } });
+    },
+    find: (namespace, name) => stored.get(`${namespace}/${name}`),
+    all: () => [...stored.values()],
+    told: () => [...told.values()],
+    written,
+    holdWatch(held) {
+      isHeld = held;
+      changed();
+    },
+    onChange: (listener) => void listeners.push(listener),
+    become(next) {
+      planes.set(clusterUid, stored);
+      stored = planes.get(next) ?? new Map<string, Pod>();
+      clusterUid = next;
+      changed();
+    },
+    setConfigMap(key, data) {
+      if (data === undefined) configMaps.delete(key);
+      else configMaps.set(key, data);
+    },
+    tokens: () => tokens,
+  };
+}
