@@ -34,12 +34,19 @@ export async function writeFiles(
   const { id } = record;
   const { volume, files } = change;
   const bundle = bundles.read(id);
-  if (bundle === undefined) throw new FksError("Conflict", "the Machine has no bundle yet");
-  if (bundle.volumes[volume] === undefined) {
+  if (bundle === undefined && isMounted(record, volume)) {
+    throw new FksError("Conflict", "the Machine has no bundle yet");
+  }
+  if (bundle?.volumes[volume] === undefined) {
     throw new FksError("NotFound", `volume ${volume} is not one of the bundle's`);
   }
   bundles.write(id, { ...bundle, volumes: { ...bundle.volumes, [volume]: files } });
   if (hasRun(record)) await runtime.writeVolume(id, filesVolume(volume, files), signal);
+}
+
+function isMounted({ config }: MachineRecord, volume: string): boolean {
+  const mounts = config.containers?.flatMap((container) => container.mounts ?? []) ?? [];
+  return mounts.some(({ name }) => name === volume);
 }
 
 function hasRun({ containers }: MachineRecord): boolean {
