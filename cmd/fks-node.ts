@@ -6,6 +6,7 @@ import { exitStatusTable, farewellFor } from "./exit.ts";
 import { imageCommand } from "./image.ts";
 import { kubeconfigCommand } from "./kubeconfig.ts";
 import { kubectlCommand } from "./kubectl.ts";
+import { kubeletCommand } from "./kubelet.ts";
 import { controlPlaneCommand, serveCommand } from "./serve.ts";
 import { configCommand } from "./show-config.ts";
 import { statusCommand } from "./status.ts";
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   translateCommand(),
   configCommand(),
   controlPlaneCommand(),
+  kubeletCommand(),
 ];
 
 const program = new Command("fks-node")

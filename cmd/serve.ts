@@ -77,7 +77,6 @@ async function serve(config: Config, withRoles: boolean): Promise<void> {
 interface Serving {
   readonly config: Config;
   readonly specs: readonly ChildSpec[];
-  readonly config: Config;
   readonly paths: DataPaths;
   readonly instance: Instance;
   readonly console: Console;
