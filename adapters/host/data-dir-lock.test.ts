@@ -21,8 +21,8 @@ test("children do not keep the lock of a parent that is gone", async () => {
   const lock = lockDataDir(dataDir);
   const child = Bun.spawn(["cat"], { stdin: "pipe", stdout: "pipe" });
   // Once it answers it has become the other program, with only the files it was given.
-  child.stdin.write("x");
-  child.stdin.flush();
+  await child.stdin.write("x");
+  await child.stdin.flush();
   await child.stdout.getReader().read();
 
   lock.release();

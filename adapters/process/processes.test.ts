@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostClock } from "#adapters/host/clock.ts";
-import { processIdentity } from "#adapters/host/process-identity.ts";
+import { commandLineOf, processIdentity } from "#adapters/host/process-identity.ts";
 import type { ChildProcess, Probe, ProcessSpec } from "#core/ports/processes.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { rotateLog } from "./log-file.ts";
@@ -88,6 +88,24 @@ test("how a child ended is told: by itself, killed, or never started", async () 
 
   const missing = { name: "missing", command: ["/nowhere/kube"], env: {} };
   expect(() => processes.spawn(missing)).toThrow("cannot start missing");
+});
+
+test("killing a child takes its group along, and leaves alone what went into a session of its own", async () => {
+  const script = "sh -c 'echo $$; exec sleep 60' & setsid sh -c 'echo $$; exec sleep 60' & wait";
+  const child = start({
+    name: "family",
+    command: ["/bin/sh", "-c", script],
+    env: { PATH: "/bin:/usr/bin" },
+  });
+  await until(() => logOf("family").trim().split("\n").length === 2);
+  const pids = logOf("family").trim().split("\n").map(Number);
+  child.kill("SIGKILL");
+  await child.exited;
+  await until(() => pids.filter((pid) => processIdentity(pid) !== undefined).length === 1);
+
+  const [daemon = 0] = pids.filter((pid) => processIdentity(pid) !== undefined);
+  expect(commandLineOf(daemon)).toBe("sleep 60");
+  process.kill(daemon, "SIGKILL");
 });
 
 test("children of a killed predecessor are ended, and a stranger with a reused number is not", async () => {
