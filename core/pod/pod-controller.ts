@@ -17,6 +17,7 @@ import { sweepForever } from "./sweep.ts";
 /** Enough to keep the Machines API and the API server busy; each works on another Pod. */
 const WORKERS = 32;
 const SYNC_POLL_MS = 50;
+const CLUSTER_POLL_MS = 1_000;
 
 export type PodControllerDeps = Omit<
   ReconcileDeps,
@@ -33,11 +34,11 @@ export interface PodController {
   /** The Machine of a Pod, as it was last seen. */
   machineOf(podUid: string): Sighting | undefined;
   machines(): readonly Sighting[];
-  /** Undefined once both sides have told all there is; before, what is waited for. */
+  /** Why no Pod is looked at yet; undefined once both sides have told all there is. */
   waitsFor(): string | undefined;
   /**
-   * Works until `signal` aborts. Throws `Conflict` when the control plane is another cluster's: then
-   * nothing is launched and nothing destroyed.
+   * Works until `signal` aborts. As long as the control plane is another cluster's, nothing is
+   * launched and nothing destroyed.
    */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -56,13 +57,33 @@ export function podController(deps: PodControllerDeps): PodController {
     resolve: podResolver(cluster, clock),
   });
 
+  /** What the control plane said it is. */
+  let actual: string | undefined;
+
   function waitsFor(): string | undefined {
+    if (actual === undefined) return "the API server has not told which cluster it is yet";
+    if (actual !== clusterUid) return `the control plane is cluster ${actual}, not ${clusterUid}`;
     if (!view.isSynced()) return "the Machines API has not told of every Machine yet";
     return pods.isSynced() ? undefined : "the API server has not told of every Pod yet";
   }
 
+  async function meetCluster(signal: AbortSignal): Promise<void> {
+    while (actual !== clusterUid) {
+      try {
+        actual = await cluster.clusterUid(signal);
+        if (actual === clusterUid) return;
+        log.error("another control plane answers: no pod is looked at", { actual, clusterUid });
+      } catch (err) {
+        if (!(err instanceof FksError)) throw err;
+        log.warn("cluster not known yet", { err, retry_in_ms: CLUSTER_POLL_MS });
+      }
+      await sleep(clock, CLUSTER_POLL_MS, signal);
+    }
+  }
+
   /** Nothing is decided before both sides are known: half a picture looks like a loss. */
   async function work(signal: AbortSignal): Promise<void> {
+    await meetCluster(signal);
     while (waitsFor() !== undefined) await sleep(clock, SYNC_POLL_MS, signal);
     queue = workQueue(clock, signal);
     for (const key of pods.keys()) queue.add(key);
@@ -79,10 +100,6 @@ export function podController(deps: PodControllerDeps): PodController {
     machines: () => view.all(),
     waitsFor,
     async run(signal) {
-      const actual = await cluster.clusterUid(signal);
-      if (actual !== clusterUid) {
-        throw new FksError("Conflict", `the control plane is cluster ${actual}, not ${clusterUid}`);
-      }
       const feed = { ...deps, view };
       await Promise.all([
         protocol === undefined

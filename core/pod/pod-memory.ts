@@ -4,13 +4,14 @@ import { isOwnCondition } from "./conditions.ts";
 import type { StopRequest } from "./plan.ts";
 import { statusPatchFor } from "./status-patch.ts";
 
-/** How long a status we wrote is believed over a watched copy that does not show it. */
+/** How long a status we wrote is believed over a later copy that does not show it. */
 const SENT_TTL_MS = 30_000;
 
 /** What is remembered of a Pod between two looks. All of it is a cache: losing it costs a call. */
 export interface PodMemory {
   readonly seenAtMs: number;
-  sent?: { readonly status: PodStatus; readonly atMs: number };
+  /** The status we wrote last, and the version of the Pod we had then. */
+  sent?: { readonly status: PodStatus; readonly atMs: number; readonly over: string | undefined };
   /** A launch failed and may have been obeyed. */
   isAmbiguous: boolean;
   machine: MachineMemory;
@@ -54,7 +55,9 @@ export function memoryOf(memory: PodMemory, id: MachineId | undefined): MachineM
 export function withSentStatus(pod: Pod, memory: PodMemory, nowMs: number): Pod {
   const { sent } = memory;
   if (sent === undefined) return pod;
-  if (sent.atMs + SENT_TTL_MS < nowMs || statusPatchFor(pod, sent.status) === undefined) {
+  const isLater = pod.metadata.resourceVersion !== sent.over;
+  const isOld = isLater && sent.atMs + SENT_TTL_MS < nowMs;
+  if (isOld || statusPatchFor(pod, sent.status) === undefined) {
     delete memory.sent;
     return pod;
   }

@@ -51,7 +51,7 @@ export async function reportStatus(
     if (FksError.is(error, "NotFound") || FksError.is(error, "Conflict")) return { isGone: true };
     throw error;
   }
-  memory.sent = { status, atMs: clock.now() };
+  memory.sent = { status, atMs: clock.now(), over: pod.metadata.resourceVersion };
   return { isGone: false };
 }
 

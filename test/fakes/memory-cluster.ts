@@ -21,10 +21,12 @@ export interface MemoryCluster {
   readonly delete: (namespace: string, name: string, graceSeconds?: number) => void;
   readonly find: (namespace: string, name: string) => Pod | undefined;
   readonly all: () => readonly Pod[];
+  /** Of the control plane it was first, whoever answers now. */
+  readonly ours: () => readonly Pod[];
   readonly told: () => readonly (PodEvent & { readonly podUid: string })[];
   /** Every status that was written, oldest first. */
   readonly written: readonly { readonly uid: string; readonly status: PodStatus }[];
-  /** While true, the watched copies stay as they are. */
+  /** While true, the watched copies stay as they are; a new process reads them anew. */
   readonly holdWatch: (held: boolean) => void;
   readonly onChange: (listener: (key: string) => void) => void;
   /** Another control plane answers from now on, with Pods of its own. */
@@ -49,6 +51,7 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
   let isHeld = false;
   let clusterUid = uid;
   let tokens = 0;
+  let version = 0;
   configMaps.set("default/kube-root-ca.crt", { "ca.crt": "CERTIFICATE" });
 
   function changed(): void {
@@ -61,7 +64,9 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
   }
 
   function store(pod: Pod): void {
-    stored.set(nameOf(pod), pod);
+    version += 1;
+    const metadata = { ...pod.metadata, resourceVersion: String(version) };
+    stored.set(nameOf(pod), { ...pod, metadata });
     changed();
   }
 
@@ -135,6 +140,7 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
     },
     find: (namespace, name) => stored.get(`${namespace}/${name}`),
     all: () => [...stored.values()],
+    ours: () => [...((clusterUid === uid ? stored : planes.get(uid)) ?? []).values()],
     told: () => [...told.values()],
     written,
     holdWatch(held) {

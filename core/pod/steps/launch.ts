@@ -2,6 +2,7 @@ import type { NamespaceApps } from "../../app/namespace-apps.ts";
 import { FksError } from "../../errors.ts";
 import type { Machine, MachineConfig } from "../../fly/machine.ts";
 import type { Pod } from "../../kube/pod.ts";
+import type { ClusterObjects } from "../../ports/cluster.ts";
 import type { Machines } from "../../ports/machines.ts";
 import type { Pods } from "../../ports/pods.ts";
 import { machineNameFor, stampsOf } from "../identity.ts";
@@ -10,6 +11,7 @@ import type { Sighting } from "../machine-view.ts";
 export interface LaunchDeps {
   readonly machines: Machines;
   readonly pods: Pods;
+  readonly cluster: ClusterObjects;
   readonly namespaceApps: NamespaceApps;
   readonly clusterUid: string;
 }
@@ -75,7 +77,7 @@ async function whoseName(
   pod: Pod,
   signal: AbortSignal,
 ): Promise<Launched> {
-  const { machines, pods, clusterUid } = deps;
+  const { machines, pods, cluster, clusterUid } = deps;
   const { namespace, name, uid } = pod.metadata;
   const machine = await named(machines, app, name, signal);
   if (machine === undefined) return { outcome: "taken", why: "a Machine that is not listed yet" };
@@ -88,7 +90,8 @@ async function whoseName(
 
   // The other Pod is proven gone when its name is this Pod's by now.
   const current = await pods.read(namespace, name, signal);
-  if (stamps.fks_namespace === namespace && current?.metadata.uid === uid) {
+  const isProven = stamps.fks_namespace === namespace && current?.metadata.uid === uid;
+  if (isProven && (await cluster.clusterUid(signal)) === clusterUid) {
     await machines.destroy(app, machine.id, true, signal);
   }
   return {

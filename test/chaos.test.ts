@@ -1,0 +1,118 @@
+import { describe, expect, test } from "bun:test";
+import type { PodControllerDeps } from "#core/pod/pod-controller.ts";
+import { type Faults, faulty, NO_FAULTS, randomFrom } from "./fakes/faulty.ts";
+import { invariants } from "./fakes/invariants.ts";
+import { podWorld } from "./fakes/pod-world.ts";
+import { aPod } from "./fixtures/pod.ts";
+
+/** SEED=7 bun test test/chaos.test.ts tells one story again. */
+const { SEED } = process.env;
+const SEEDS = SEED === undefined ? Array.from({ length: 200 }, (_, i) => i + 1) : [Number(SEED)];
+const ACTS = 40;
+const NAMES = ["web", "db", "job"] as const;
+const PAUSES_MS = [10, 50, 500, 3_000, 12_000, 61_000] as const;
+
+type Random = () => number;
+
+function stage(seed: number) {
+  const random = randomFrom(seed);
+  const faults: Faults = { lostThere: 0.08, lostBack: 0.12, doubled: 0.05 };
+  const world = podWorld({ stepMs: seed % 3 === 0 ? 0 : 20, wrap: unreliable });
+  const guard = invariants(world.world, world.cluster);
+  let serial = 0;
+
+  function unreliable(deps: PodControllerDeps): PodControllerDeps {
+    const { machines, apps, protocol, pods, cluster, events } = guard.watching(deps);
+    const unreliablePods = faulty(pods, faults, random);
+    return {
+      ...deps,
+      machines: faulty(machines, faults, random),
+      apps: faulty(apps, faults, random),
+      // The watched copy is memory: it may lag, it does not fail.
+      pods: {
+        ...unreliablePods,
+        get: (key) => pods.get(key),
+        keys: () => pods.keys(),
+        isSynced: () => pods.isSynced(),
+      },
+      cluster: faulty(cluster, faults, random),
+      events: faulty(events, faults, random),
+      ...(protocol === undefined ? {} : { protocol: faulty(protocol, faults, random) }),
+    };
+  }
+
+  function create(name: string): void {
+    if (world.cluster.find("default", name) !== undefined) return;
+    serial += 1;
+    const restartPolicy = pick(random, ["Always", "OnFailure", "Never"] as const);
+    world.cluster.create(aPod({ metadata: { name, uid: `uid-${serial}` }, restartPolicy }));
+  }
+
+  const acts: readonly (() => void | Promise<void>)[] = [
+    () => create(pick(random, NAMES)),
+    () => create(pick(random, NAMES)),
+    () => create(pick(random, NAMES)),
+    () => world.cluster.delete("default", pick(random, NAMES), 30),
+    () => world.cluster.delete("default", pick(random, NAMES), 1),
+    () => world.cluster.delete("default", pick(random, NAMES), 0),
+    () => withMachine((id) => world.world.destroy(id)),
+    () => withMachine((id) => world.world.setState(id, "failed")),
+    () => withMachine((id) => world.world.loseBundle(id)),
+    () => withMachine((id) => world.world.endContainer(id, "c0", { exitCode: 1 })),
+    () => world.world.cutWatches(),
+    () => world.cluster.holdWatch(true),
+    () => world.cluster.holdWatch(false),
+    () => world.cluster.become(pick(random, ["cluster-1", "cluster-1", "cluster-2"] as const)),
+    async () => {
+      await world.stop();
+      // A process begins with a list.
+      world.cluster.holdWatch(false);
+      world.start();
+    },
+  ];
+
+  function withMachine(act: (id: string) => void): void {
+    const found = world.world.all();
+    if (found.length > 0) act(pick(random, found).machine.id);
+  }
+
+  return { ...world, random, faults, guard, acts };
+}
+
+function pick<T>(random: Random, items: readonly [T, ...T[]] | readonly T[]): T {
+  const item = items[Math.floor(random() * items.length)];
+  if (item === undefined) throw new RangeError("nothing to pick from");
+  return item;
+}
+
+describe("in a world where calls, watches, Machines and we ourselves are lost", () => {
+  test.each(SEEDS)("seed %d: never two Machines for a Pod, none once it is gone", async (seed) => {
+    const { acts, random, faults, guard, world, cluster, pass, start, stop } = stage(seed);
+    start();
+    for (let i = 0; i < ACTS; i += 1) {
+      await pick(random, acts)();
+      await pass(pick(random, PAUSES_MS));
+      expect(guard.broken).toEqual([]);
+    }
+
+    // Everything settles once the faults stop.
+    Object.assign(faults, NO_FAULTS);
+    cluster.become("cluster-1");
+    cluster.holdWatch(false);
+    await stop();
+    start();
+    await pass(1_000, 20);
+    await pass(61_000, 4);
+    await stop();
+
+    expect(guard.broken).toEqual([]);
+    const pods = cluster.all();
+    expect(pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined)).toEqual([]);
+    const alive = pods.filter(({ status }) => !/Failed|Succeeded/.test(status?.phase ?? ""));
+    expect(alive.map(({ status }) => status?.phase)).toEqual(alive.map(() => "Running"));
+    const owners = world.all().map(({ machine }) => machine.config?.metadata?.["fks_pod_uid"]);
+    const uids = pods.map(({ metadata }) => metadata.uid);
+    expect(owners.filter((uid = "") => !uids.includes(uid))).toEqual([]);
+    expect(alive.filter(({ metadata }) => !owners.includes(metadata.uid))).toEqual([]);
+  });
+});
