@@ -18,3 +18,12 @@ test("a person reads one sentence, and a stack trace only when asking for it", (
   expect(bug.status).toBe(1);
   expect(bug.text).not.toContain("exit.test.ts");
 });
+
+test("a full disk is explained, whoever met it", () => {
+  const error = Object.assign(new Error("ENOSPC, write"), { code: "ENOSPC", path: "/data/x" });
+
+  expect(farewellFor(error, {})).toEqual({
+    status: 8,
+    text: "fks-node: no space left to write /data/x\n",
+  });
+});

@@ -1,4 +1,5 @@
 import { CommanderError } from "commander";
+import { fileError } from "#adapters/host/files.ts";
 import { type ErrorCode, FksError } from "#core/errors.ts";
 import type { Environment } from "./config.ts";
 
@@ -37,11 +38,13 @@ interface Farewell {
 }
 
 /** What to say and return to the shell for a failure: one sentence, a stack trace only with `FKS_DEBUG`. */
-export function farewellFor(error: unknown, env: Environment): Farewell {
+export function farewellFor(thrown: unknown, env: Environment): Farewell {
   // commander has printed its own sentence or the help by then.
-  if (error instanceof CommanderError) {
-    return { status: error.exitCode === 0 ? 0 : EXIT_STATUSES.InvalidInput.status, text: "" };
+  if (thrown instanceof CommanderError) {
+    return { status: thrown.exitCode === 0 ? 0 : EXIT_STATUSES.InvalidInput.status, text: "" };
   }
+  // A full disk or a missing permission can show anywhere.
+  const error = thrown instanceof FksError ? thrown : fileError(pathIn(thrown), thrown);
   const status = error instanceof FksError ? EXIT_STATUSES[error.code].status : 1;
   const hint =
     error instanceof FksError
@@ -49,6 +52,11 @@ export function farewellFor(error: unknown, env: Environment): Farewell {
       : "\nThis was not expected. FKS_DEBUG=1 shows where it happened; please report it.";
   const text = isDebug(env) ? stackOf(error) : `${sentenceOf(error)}${hint}`;
   return { status, text: `fks-node: ${text}\n` };
+}
+
+function pathIn(error: unknown): string {
+  const path = error instanceof Error && "path" in error ? error.path : undefined;
+  return typeof path === "string" ? path : "a file";
 }
 
 function isDebug(env: Environment): boolean {

@@ -18,7 +18,7 @@ interface LogOptions {
 export function hostLog({ role, level, format, color, fd = 2 }: LogOptions): Log {
   const destination =
     format === "json"
-      ? pino.destination({ dest: fd, sync: true })
+      ? linesTo(fd)
       : PinoPretty({
           destination: fd,
           sync: true,
@@ -34,6 +34,13 @@ export function hostLog({ role, level, format, color, fd = 2 }: LogOptions): Log
     serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err },
   };
   return logOf(pino(options, destination));
+}
+
+/** Lines that cannot be written are lost: a full disk or a closed pipe is no reason to die. */
+function linesTo(fd: number): pino.DestinationStream {
+  const destination = pino.destination({ dest: fd, sync: true });
+  destination.on("error", () => {});
+  return destination;
 }
 
 function logOf(logger: pino.Logger): Log {

@@ -27,9 +27,13 @@ export function childRecords(path: string, identityOf: IdentityOf): ChildRecords
   const children = new Map<string, ProcessIdentity | undefined>();
 
   function save(): void {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(`${path}.tmp`, JSON.stringify(Object.fromEntries(children)), { mode: 0o600 });
-    renameSync(`${path}.tmp`, path);
+    try {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      writeFileSync(`${path}.tmp`, JSON.stringify(Object.fromEntries(children)), { mode: 0o600 });
+      renameSync(`${path}.tmp`, path);
+    } catch {
+      // A full disk must not end children that run well; the next change is written whole again.
+    }
   }
 
   return {

@@ -79,7 +79,7 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
       const fields = { reason: death.reason, retry_in_ms: backoff.delayMs, deaths: backoff.deaths };
       if (backoff.isCrashLoop) log.error("child keeps dying", fields);
       else log.warn("child died", fields);
-      await Promise.race([sleep(clock, backoff.delayMs, signal).catch(() => {}), aborted(signal)]);
+      await sleep(clock, backoff.delayMs, signal).catch(() => {});
     }
   }
 
