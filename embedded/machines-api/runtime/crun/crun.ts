@@ -2,12 +2,12 @@ import { existsSync, mkdirSync } from "node:fs";
 import { constants } from "node:os";
 import { FksError } from "#core/errors.ts";
 import type { NetworkPlan } from "#core/fly/network.ts";
-import type { Clock } from "#core/ports/clock.ts";
+import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import { machineNetnsFor } from "../../network/commands.ts";
 import { machineNetwork } from "../../network/machine-network.ts";
 import type { ContainerId, FoundContainer, Runtime } from "../runtime.ts";
-import { isAlive, isOnlyCreated, readAttempt } from "./attempt-state.ts";
+import { type AttemptState, isAlive, isOnlyCreated, readAttempt } from "./attempt-state.ts";
 import { containerAttempts } from "./attempts.ts";
 import { hostCgroups } from "./cgroups.ts";
 import { connectInside } from "./connect.ts";
@@ -18,9 +18,13 @@ import { type Folders, foldersFor, ociIdFor } from "./folders.ts";
 import { findPrograms, hostCgroupLayout, openFilesMax, ownOomScoreAdj } from "./host.ts";
 import { logStream } from "./logs.ts";
 import { preparedMachines } from "./machines.ts";
-import { signalProcess } from "./processes.ts";
+import { awaitsSignal, signalProcess } from "./processes.ts";
 import { ensureRunDir } from "./run-dir.ts";
 import { ensureVolume, writeFilesVolume } from "./volumes.ts";
+
+/** How long a container's init may take to be ready for signals. */
+const INIT_TRIES = 100;
+const INIT_PAUSE_MS = 5;
 
 interface CrunOptions {
   readonly plan: NetworkPlan;
@@ -88,10 +92,10 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
       return attempts.start({ container, machine, paths }, aborted);
     },
 
-    async signal(id, signalName) {
+    async signal(id, signalName, aborted) {
       const number = signalNumber(signalName);
       const state = readAttempt(folders.attempt(id));
-      if (state !== undefined && isAlive(state)) signalProcess(state, number);
+      if (state !== undefined) await signalInit(state, number, clock, aborted);
     },
 
     async list() {
@@ -141,7 +145,7 @@ function foundContainer(
   exits: Exits,
 ): readonly FoundContainer[] {
   const state = readAttempt(folders.attempt(id));
-  if (state === undefined || isOnlyCreated(state)) return [];
+  if (state === undefined || (!exits.isTracked(id) && isOnlyCreated(state))) return [];
   const { startedAtMs } = state;
   const exit = exits.exitOf(id);
   if (exit !== undefined) return [{ id, state: "ended", startedAtMs, exit }];
@@ -174,6 +178,21 @@ function execTargets(
       pidFile: `${own}.pid`,
     };
   };
+}
+
+/** A signal that comes before init is ready for it would be lost: wait that moment. */
+async function signalInit(
+  state: AttemptState,
+  number: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const isForced = number === constants.signals.SIGKILL || number === constants.signals.SIGSTOP;
+  for (let tries = 0; tries < INIT_TRIES && isAlive(state); tries += 1) {
+    if (isForced || awaitsSignal(state, number)) break;
+    await sleep(clock, INIT_PAUSE_MS, signal);
+  }
+  if (isAlive(state)) signalProcess(state, number);
 }
 
 /** Of `TERM` or `SIGTERM`. */

@@ -29,6 +29,8 @@ export interface Exits {
   onExit(listener: (exit: ContainerExit) => void): void;
   /** Watches this container until it ends, which is told once. */
   track(id: ContainerId, process: HostProcess): void;
+  /** Whether its end is still to come, as far as this process was told. */
+  isTracked(id: ContainerId): boolean;
   /** Its end is nobody's business any more. */
   forget(id: ContainerId): void;
   /** How it ended, as conmon wrote it down; undefined while it runs, or when nobody knows. */
@@ -103,6 +105,7 @@ export function watchExits(options: ExitsOptions, signal: AbortSignal): Exits {
   return {
     exitOf,
     onExit: (listener) => void listeners.push(listener),
+    isTracked: (id) => tracked.has(ociIdFor(id)),
     forget: (id) => void tracked.delete(ociIdFor(id)),
 
     track(id, process) {

@@ -34,6 +34,19 @@ export function signalProcess(wanted: HostProcess, signal: NodeJS.Signals | numb
   }
 }
 
+/**
+ * Whether the process has prepared itself for this signal. The first process of a container gets no
+ * other from outside: the kernel drops what it neither catches nor holds back.
+ */
+export function awaitsSignal({ pid }: HostProcess, signal: number): boolean {
+  const status = textOf(`/proc/${pid}/status`);
+  const bit = 1n << BigInt(signal - 1);
+  return ["SigBlk", "SigCgt"].some((name) => {
+    const mask = new RegExp(`^${name}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1];
+    return mask !== undefined && (BigInt(`0x${mask}`) & bit) !== 0n;
+  });
+}
+
 /** The pid a program wrote down for us; undefined before it did. */
 export function pidIn(file: string): number | undefined {
   const pid = Number(textOf(file).trim());
