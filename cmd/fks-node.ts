@@ -7,6 +7,8 @@ import { imageCommand } from "./image.ts";
 import { kubeconfigCommand } from "./kubeconfig.ts";
 import { kubectlCommand } from "./kubectl.ts";
 import { kubeletCommand } from "./kubelet.ts";
+import { machinesApiCommand } from "./machines-api.ts";
+import { resetCommand } from "./reset.ts";
 import { controlPlaneCommand, serveCommand } from "./serve.ts";
 import { configCommand } from "./show-config.ts";
 import { statusCommand } from "./status.ts";
@@ -19,6 +21,8 @@ const COMMANDS: readonly Command[] = [
   kubeconfigCommand(),
   statusCommand(),
   translateCommand(),
+  resetCommand(),
+  machinesApiCommand(),
   configCommand(),
   controlPlaneCommand(),
   kubeletCommand(),

@@ -1,0 +1,131 @@
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { Command } from "commander";
+import { z } from "zod";
+import { readTextIfThere, writeFile } from "#adapters/host/files.ts";
+import { freePort, requireFreePort } from "#adapters/host/ports.ts";
+import { serveRoleSocket } from "#adapters/host/role-socket.ts";
+import { networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
+import { hostImages } from "#embedded/machines-api/images/host-images.ts";
+import type { Images } from "#embedded/machines-api/images/images.ts";
+import { hostNetwork } from "#embedded/machines-api/network/host-network.ts";
+import { crunRuntime } from "#embedded/machines-api/runtime/crun/crun.ts";
+import { noImages } from "#embedded/machines-api/runtime/no-images.ts";
+import { noRuntime } from "#embedded/machines-api/runtime/none.ts";
+import type { Runtime } from "#embedded/machines-api/runtime/runtime.ts";
+import {
+  type ServedMachinesApi,
+  serveMachinesApi,
+  storePathIn,
+} from "#embedded/machines-api/server.ts";
+import { examples } from "./help.ts";
+import { type Role, runRole, withConfigOptions } from "./role.ts";
+import { readToken } from "./tokens.ts";
+
+const HOST = "127.0.0.1";
+/** The port of Fly's own internal Machines API. */
+const FIRST_PORT = 4280;
+
+/** `fks-node machines-api`: the embedded Machines API and the network its Machines live in. */
+export function machinesApiCommand(): Command {
+  const command = new Command("machines-api").description(
+    "the embedded Machines API: runs Machines on this host (serve starts it)",
+  );
+  withConfigOptions(command).action((_options: unknown, self: Command) =>
+    runRole("machines-api", self, runMachinesApi),
+  );
+  return examples(command, "fks-node machines-api --data-dir /var/lib/fks-node");
+}
+
+/** Network first, then the API over it, until `signal` aborts. Machines run on. */
+async function runMachinesApi(role: Role, signal: AbortSignal): Promise<void> {
+  const state: { served: ServedMachinesApi | undefined } = { served: undefined };
+  serveRoleSocket(
+    {
+      path: role.socketPath,
+      isReady: () =>
+        state.served === undefined
+          ? { ready: false, reason: "making the network and adopting Machines" }
+          : { ready: true },
+      metrics: async () => (await state.served?.metrics()) ?? "",
+    },
+    signal,
+  );
+  await ensureNetwork(role, signal);
+
+  const served = await serve(role, signal);
+  await writeFile(role.paths.machinesApiFile, `${JSON.stringify({ url: served.url })}\n`);
+  state.served = served;
+  role.log.info("machines api listens", { url: served.url });
+  await new Promise<void>((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  await served.stop();
+}
+
+async function ensureNetwork({ config, cluster, log }: Role, signal: AbortSignal): Promise<void> {
+  const { networkId, regions } = cluster;
+  const nodes = regions.map((_, index) => nodeAddressFor(networkId, index));
+  const egress = config.runtime === "crun";
+  await hostNetwork(networkPlanFor(networkId), nodes, { log, egress }).ensure(signal);
+}
+
+async function serve(role: Role, signal: AbortSignal): Promise<ServedMachinesApi> {
+  const { config, cluster, paths, clock, log } = role;
+  const { runtime, images } = partsFor(role, signal);
+  const storePath = storePathIn(paths.dataDir);
+  const { runDir } = networkPlanFor(cluster.networkId);
+  mkdirSync(dirname(storePath), { recursive: true, mode: 0o700 });
+  mkdirSync(runDir, { recursive: true, mode: 0o700 });
+
+  return serveMachinesApi(
+    {
+      host: HOST,
+      port: await portFor(role),
+      storePath,
+      runDir: join(runDir, "api"),
+      networkId: cluster.networkId,
+      runtime,
+      images,
+      tokens: {
+        api: await readToken(paths.machinesApiToken),
+        protocol: await readToken(paths.machineProtocolToken),
+      },
+      regions: cluster.regions,
+      limits: config.limits,
+      clock,
+      log,
+      random: (count) => crypto.getRandomValues(new Uint8Array(count)),
+    },
+    signal,
+  );
+}
+
+/** What running means here: real containers of real images, or states only. */
+function partsFor(
+  { config, cluster, paths, clock, log }: Role,
+  signal: AbortSignal,
+): { readonly runtime: Runtime; readonly images: Images } {
+  if (config.runtime === "none") return { runtime: noRuntime(clock), images: noImages() };
+  const machinesDir = join(paths.machines, "m");
+  const plan = networkPlanFor(cluster.networkId);
+  return {
+    runtime: crunRuntime({ plan, machinesDir, clock, log }, signal),
+    images: hostImages({ folder: paths.images, clock }),
+  };
+}
+
+const addressSchema = z.object({ url: z.url() });
+
+/** The port that was asked for; else the one we had before, which others still know; else a free one. */
+async function portFor({ config, paths }: Role): Promise<number> {
+  if (config.machinesPort !== undefined) {
+    await requireFreePort({ host: HOST, port: config.machinesPort });
+    return config.machinesPort;
+  }
+  const before = addressSchema.safeParse(
+    JSON.parse((await readTextIfThere(paths.machinesApiFile)) ?? "{}"),
+  ).data;
+  const port = before === undefined ? FIRST_PORT : Number(new URL(before.url).port);
+  return freePort({ host: HOST, port });
+}

@@ -1,0 +1,89 @@
+import { existsSync, readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Command } from "commander";
+import { hostClock } from "#adapters/host/clock.ts";
+import { lockDataDir } from "#adapters/host/data-dir-lock.ts";
+import { processIdentity } from "#adapters/host/process-identity.ts";
+import { stopSignals } from "#adapters/host/signals.ts";
+import { endOrphans } from "#adapters/process/orphans.ts";
+import { FksError } from "#core/errors.ts";
+import { networkPlanFor } from "#core/fly/network.ts";
+import type { Clock } from "#core/ports/clock.ts";
+import type { Log } from "#core/ports/log.ts";
+import { hostNetwork } from "#embedded/machines-api/network/host-network.ts";
+import { crunRuntime } from "#embedded/machines-api/runtime/crun/crun.ts";
+import { readCluster } from "./cluster.ts";
+import { startConsole } from "./console.ts";
+import { examples } from "./help.ts";
+import { type DataPaths, dataPathsFor } from "./paths.ts";
+import { configOf, logFor, withConfigOptions } from "./role.ts";
+
+/** Everything a data directory holds beside the lock, which stays until the end. */
+const CONTENT = ["kubeconfig", "pki", "kine", "identities", "tokens", "machines", "run", "logs"];
+
+/** `fks-node reset`: the cluster of a data directory and all its traces on this host are removed. */
+export function resetCommand(): Command {
+  const command = new Command("reset")
+    .description("remove the cluster: its containers, networks and data")
+    .option("--yes", "do it; without it only what would be removed is told");
+  withConfigOptions(command).action((options: { yes?: boolean }, self: Command) =>
+    reset(options.yes === true, self),
+  );
+  return examples(command, "fks-node reset --yes", "fks-node reset --data-dir ./data --yes");
+}
+
+async function reset(confirmed: boolean, command: Command): Promise<void> {
+  const config = await configOf(command);
+  const paths = dataPathsFor(config.dataDir);
+  const cluster = await readCluster(paths);
+  if (!confirmed) {
+    throw new FksError(
+      "InvalidInput",
+      `this removes cluster ${cluster.name} in ${paths.dataDir} with all its Pods and data; say --yes to do it`,
+    );
+  }
+  const lock = lockDataDir(paths.dataDir);
+  const { stop } = stopSignals();
+  const clock = hostClock();
+  const console = startConsole(process.stdout, () => clock.now());
+  const log = logFor({ ...config, logLevel: "warn" }, "reset");
+  try {
+    const { childrenFile } = paths;
+    await endOrphans({ childrenFile, identityOf: processIdentity, clock, log }, stop);
+    await removeTraces({ paths, networkId: cluster.networkId, clock, log }, stop);
+    console.step("containers and networks are removed");
+    for (const name of CONTENT)
+      await rm(join(paths.dataDir, name), { recursive: true, force: true });
+    await rm(paths.clusterFile, { force: true });
+    console.step(`${paths.dataDir} is empty`);
+  } finally {
+    lock.release();
+  }
+  await rm(join(paths.dataDir, "lock"), { force: true });
+}
+
+interface Traces {
+  readonly paths: DataPaths;
+  readonly networkId: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Machines one after the other, then the network they were in. Half-made ones too. */
+async function removeTraces(
+  { paths, networkId, clock, log }: Traces,
+  signal: AbortSignal,
+): Promise<void> {
+  const plan = networkPlanFor(networkId);
+  const machinesDir = join(paths.machines, "m");
+  const machineIds = existsSync(machinesDir) ? readdirSync(machinesDir) : [];
+  if (machineIds.length > 0) {
+    const watching = new AbortController();
+    const runtime = crunRuntime({ plan, machinesDir, clock, log }, watching.signal);
+    for (const machineId of machineIds) await runtime.remove(machineId, signal);
+    watching.abort();
+  }
+  await hostNetwork(plan, [], { log, egress: false }).remove(signal);
+  await rm(plan.runDir, { recursive: true, force: true });
+}
