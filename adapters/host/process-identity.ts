@@ -20,11 +20,6 @@ export function processIdentity(pid: number): ProcessIdentity | undefined {
   }
 }
 
-/** Whether that very process still runs. */
-export function isAlive({ pid, startedAt }: ProcessIdentity): boolean {
-  return processIdentity(pid)?.startedAt === startedAt;
-}
-
 /** The command line of a process for a person to read; empty when it is not ours to see. */
 export function commandLineOf(pid: number): string {
   try {
