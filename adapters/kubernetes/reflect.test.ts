@@ -96,7 +96,7 @@ describe("a watched list", () => {
         .slice(0, 3)
         .every((ms, i) => ms >= 200 * 2 ** i),
     ).toBe(true);
-    expect(Math.max(...waits())).toBeLessThanOrEqual(10_000);
+    expect(Math.max(...waits())).toBeLessThanOrEqual(5_000);
 
     api.put(pod("b"));
     api.setAway(false);

@@ -5,7 +5,7 @@ import type { KubernetesClient, Query } from "./client.ts";
 import type { Decode } from "./decode.ts";
 
 const BACKOFF_FIRST_MS = 200;
-const BACKOFF_MAX_MS = 10_000;
+const BACKOFF_MAX_MS = 5_000;
 /** After so many failed resumes in a row the resourceVersion itself is suspected: list again. */
 const RESUMES_BEFORE_RELIST = 5;
 

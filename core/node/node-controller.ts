@@ -16,7 +16,8 @@ const LEASE_EVERY_MS = 10_000;
 const LOOK_EVERY_MS = 10_000;
 const REPORT_EVERY_MS = 300_000;
 const RETRY_FIRST_MS = 200;
-const RETRY_MAX_MS = 7_000;
+/** Short: an API server that is back declares Nodes it has not heard of Unknown within seconds. */
+const RETRY_MAX_MS = 1_000;
 
 export interface NodeControllerDeps {
   readonly description: NodeDescription;
@@ -54,7 +55,7 @@ async function keepLease(
   signal: AbortSignal,
 ): Promise<void> {
   const { name } = description;
-  await repeat({ clock, log: log.with({ node: name }), what: "lease" }, signal, async () => {
+  await repeat({ clock, log: log.with({ node: name }), what: "lease" }, signal, async (worked) => {
     const { nodeUid } = state;
     const owner = nodeUid === undefined ? {} : { nodeUid };
     await leases.renew(
@@ -62,6 +63,7 @@ async function keepLease(
       { nowMs: clock.now(), durationSeconds: LEASE_SECONDS, ...owner },
       signal,
     );
+    worked();
     return sleep(clock, LEASE_EVERY_MS, signal);
   });
 }
@@ -76,9 +78,10 @@ async function keepNode(
   health.onChange(() => wake.resolve());
   const scope = { clock, log: log.with({ node: description.name }), what: "node status" };
 
-  await repeat(scope, signal, async () => {
+  await repeat(scope, signal, async (worked) => {
     wake = Promise.withResolvers<void>();
     await syncNode(deps, state, signal);
+    worked();
     const next = new AbortController();
     const either = AbortSignal.any([signal, next.signal]);
     await Promise.race([sleep(clock, LOOK_EVERY_MS, either), wake.promise]).finally(() =>
@@ -121,23 +124,25 @@ async function syncNode(
   state.reportedAtMs = clock.now();
 }
 
-/** Does `once` over and over; an expected failure is told and tried again after a growing while. */
+/** Does `once` over and over; an expected failure is told once, and tried again until it is over. */
 async function repeat(
   { clock, log, what }: { readonly clock: Clock; readonly log: Log; readonly what: string },
   signal: AbortSignal,
-  once: () => Promise<void>,
+  once: (worked: () => void) => Promise<void>,
 ): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
     try {
-      await once();
-      failures = 0;
+      await once(() => {
+        if (failures > 0) log.info("node reported again", { what, failures });
+        failures = 0;
+      });
     } catch (err) {
       if (signal.aborted) return;
       if (!(err instanceof FksError)) throw err;
+      if (failures === 0) log.warn("node cannot be reported", { what, err });
       const retryInMs = Math.min(RETRY_FIRST_MS * 2 ** failures, RETRY_MAX_MS);
       failures += 1;
-      log.warn("node cannot be reported", { what, err, retry_in_ms: retryInMs });
       await sleep(clock, Math.max(retryInMs, err.retryAfterMs ?? 0), signal).catch(() => {});
     }
   }
