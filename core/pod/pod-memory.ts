@@ -10,11 +10,20 @@ const SENT_TTL_MS = 30_000;
 /** What is remembered of a Pod between two looks. All of it is a cache: losing it costs a call. */
 export interface PodMemory {
   readonly seenAtMs: number;
-  /** The status we wrote last, and the version of the Pod we had then. */
-  sent?: { readonly status: PodStatus; readonly atMs: number; readonly over: string | undefined };
+  sent?: SentStatus;
   /** A launch failed and may have been obeyed. */
   isAmbiguous: boolean;
   machine: MachineMemory;
+}
+
+/** The status we wrote last. */
+interface SentStatus {
+  readonly status: PodStatus;
+  readonly atMs: number;
+  /** The version of the Pod we had then. */
+  readonly over: string | undefined;
+  /** False: the answer was lost, so it may stand there or not. */
+  readonly isSure: boolean;
 }
 
 interface MachineMemory {

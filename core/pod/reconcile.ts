@@ -83,7 +83,7 @@ function turnFor(deps: ReconcileDeps, { pod: watched, place, memory, isProven }:
     refreshAtMs: own.refreshAtMs,
     nowMs,
   };
-  return { world, memory, place };
+  return { world, watched, memory, place };
 }
 
 function translationFor(deps: ReconcileDeps, pod: Pod, { hostIP }: NodePlace): Translation {

@@ -23,8 +23,8 @@ export interface Reported {
 
 /** Tells the API server what is, before `step` changes it. Writes only what differs. */
 export async function reportStatus(
-  { pods, teller, clock }: ReconcileDeps,
-  { world, memory, place }: Turn,
+  { pods, teller }: ReconcileDeps,
+  { world, watched, memory, place }: Turn,
   step: Step,
   signal: AbortSignal,
 ): Promise<Reported> {
@@ -41,17 +41,21 @@ export async function reportStatus(
   if (ending === "deadline" && !isTerminal(pod.status?.phase)) {
     teller.tell(pod, deadlineEvent(nowMs));
   }
-  if (statusPatchFor(pod, status) === undefined) return { isGone: false };
+  // What may not have arrived is written again, over what the API server is known to have.
+  const base = memory.sent?.isSure === false ? watched : pod;
+  if (statusPatchFor(base, status) === undefined) return { isGone: false };
 
   const heldMs = memory.seenAtMs + FIRST_STATUS_MS - nowMs;
   if (heldMs > 0 && isUneventful(pod, status)) return { isGone: false, heldMs };
+  const sent = { status, atMs: nowMs, over: watched.metadata.resourceVersion };
+  memory.sent = { ...sent, isSure: false };
   try {
-    await pods.patchStatus(pod, status, signal);
+    await pods.patchStatus(base, status, signal);
   } catch (error) {
     if (FksError.is(error, "NotFound") || FksError.is(error, "Conflict")) return { isGone: true };
     throw error;
   }
-  memory.sent = { status, atMs: clock.now(), over: pod.metadata.resourceVersion };
+  memory.sent = { ...sent, isSure: true };
   return { isGone: false };
 }
 

@@ -1,6 +1,7 @@
 import type { NamespaceApps } from "../../app/namespace-apps.ts";
 import type { Outcome } from "../../controller/controller.ts";
 import type { MachineRef } from "../../fly/machine-protocol.ts";
+import type { Pod } from "../../kube/pod.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ClusterObjects } from "../../ports/cluster.ts";
 import type { Log } from "../../ports/log.ts";
@@ -45,6 +46,8 @@ export interface ReconcileDeps {
 /** One look at one Pod. */
 export interface Turn {
   readonly world: World;
+  /** The Pod as the API server last told of it. */
+  readonly watched: Pod;
   readonly memory: PodMemory;
   readonly place: NodePlace;
 }
