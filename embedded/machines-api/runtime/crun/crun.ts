@@ -189,7 +189,7 @@ async function signalInit(
 ): Promise<void> {
   const isForced = number === constants.signals.SIGKILL || number === constants.signals.SIGSTOP;
   for (let tries = 0; tries < INIT_TRIES && isAlive(state); tries += 1) {
-    if (isForced || awaitsSignal(state, number)) break;
+    if (isForced || (!isOnlyCreated(state) && awaitsSignal(state, number))) break;
     await sleep(clock, INIT_PAUSE_MS, signal);
   }
   if (isAlive(state)) signalProcess(state, number);

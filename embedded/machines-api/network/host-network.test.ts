@@ -1,0 +1,98 @@
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { FksError } from "#core/errors.ts";
+import { networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
+import { memoryLog } from "#test/fakes/log.ts";
+import { hostNetwork } from "./host-network.ts";
+import { withNetns } from "./netns.ts";
+import { runProgram } from "./run-program.ts";
+
+setDefaultTimeout(10_000);
+
+const { signal } = new AbortController();
+const log = memoryLog();
+
+function ownInterfaces(): string {
+  return readFileSync("/proc/thread-self/net/dev", "utf8");
+}
+
+function freshNetwork() {
+  const plan = networkPlanFor(randomBytes(4).toString("hex"));
+  const nodes = [nodeAddressFor(plan.id, 0), nodeAddressFor(plan.id, 1)];
+  return { plan, nodes, network: hostNetwork(plan, nodes, { log, egress: true }) };
+}
+
+const shared = freshNetwork();
+
+afterAll(async () => {
+  await shared.network.remove(signal);
+});
+
+test("the host holds the addresses Kubernetes needs, made once or twice", async () => {
+  const { plan, nodes, network } = shared;
+
+  await network.ensure(signal);
+  await network.ensure(signal);
+
+  const held = (networkInterfaces()[plan.hostInterface] ?? []).map(({ address }) => address);
+  expect(held.toSorted()).toEqual([plan.hostLink, plan.apiServer, ...nodes].toSorted());
+});
+
+test("a socket made inside the router's namespace holds the resolver's address", async () => {
+  const { plan, network } = shared;
+  await network.ensure(signal);
+
+  const socket = withNetns(plan.routerNetns, () =>
+    Bun.listen({ hostname: plan.resolver, port: 53, socket: { data: () => {} } }),
+  );
+
+  expect(() =>
+    Bun.listen({ hostname: plan.resolver, port: 53, socket: { data: () => {} } }),
+  ).toThrow();
+  socket.stop();
+});
+
+test("inside and outside are as before when what runs inside throws", async () => {
+  const { plan, network } = shared;
+  await network.ensure(signal);
+  const before = Object.keys(networkInterfaces());
+
+  expect(() =>
+    withNetns(plan.routerNetns, () => {
+      throw new Error(ownInterfaces().includes(plan.routerInterface) ? "inside" : "outside");
+    }),
+  ).toThrow("inside");
+  expect(Object.keys(networkInterfaces())).toEqual(before);
+  expect(ownInterfaces()).not.toContain(plan.routerInterface);
+});
+
+test("a namespace that is not there is not found", () => {
+  expect(() => withNetns("fks-nosuch", () => {})).toThrow(FksError);
+});
+
+test("a half-made network is made whole", async () => {
+  const { plan, network } = freshNetwork();
+  await runProgram(["ip", "netns", "add", plan.routerNetns], signal);
+
+  await network.ensure(signal);
+  await runProgram(["ip", "link", "del", plan.hostInterface], signal);
+  await network.ensure(signal);
+
+  expect(networkInterfaces()[plan.hostInterface]).toHaveLength(4);
+  await network.remove(signal);
+});
+
+test("nothing is left after remove, also when there was nothing", async () => {
+  const { plan, network } = freshNetwork();
+  await network.ensure(signal);
+
+  await network.remove(signal);
+  await network.remove(signal);
+
+  expect(networkInterfaces()[plan.hostInterface]).toBeUndefined();
+  expect(existsSync(`/run/netns/${plan.routerNetns}`)).toBe(false);
+  expect(await runProgram(["nft", "list", "tables"], signal)).not.toContain(plan.nftTable);
+  expect(await runProgram(["ip", "-6", "route"], signal)).not.toContain(plan.hostInterface);
+});
