@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { type KubeletRequest, routeFor } from "#core/kubelet/routes.ts";
+import { boundedConnections, type Connections } from "./connections.ts";
 import type { KubeletApiDeps, ListenOn, TlsFiles } from "./deps.ts";
 import { refusalFor } from "./identity.ts";
 import { sendLogs } from "./logs.ts";
@@ -65,8 +66,8 @@ interface Listener {
 /** TLS here and HTTP behind it: only so are certificate, upgrade and back-pressure all to be had. */
 async function listen(endpoint: Endpoint): Promise<Listener> {
   const { deps, node, signal } = endpoint;
-  const http = httpServer(endpoint);
-  const open = new Set<Duplex>();
+  const connections = boundedConnections(deps.clock);
+  const http = httpServer(endpoint, connections);
   const tls = createTlsServer(
     {
       ...contextOf(deps.tls()),
@@ -77,19 +78,21 @@ async function listen(endpoint: Endpoint): Promise<Listener> {
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     },
     (socket) => {
-      open.add(socket);
-      socket.once("close", () => open.delete(socket));
       socket.setNoDelay(true);
       socket.setKeepAlive(true, KEEP_ALIVE_MS);
       http.emit("connection", socket);
     },
   );
-  tls.on("tlsClientError", (err) => deps.log.debug("handshake failed", { node: node.name, err }));
+  tls.on("connection", (socket) => connections.add(socket));
+  tls.on("tlsClientError", (err, socket) => {
+    deps.log.debug("handshake failed", { node: node.name, err });
+    socket.destroy();
+  });
 
   const { promise: closed, resolve: setClosed } = Promise.withResolvers<void>();
   const stop = (): void => {
     tls.close(() => setClosed());
-    for (const socket of open) socket.destroy();
+    connections.destroyAll();
   };
   await new Promise<void>((resolve, reject) => {
     tls.once("error", reject);
@@ -107,9 +110,12 @@ function contextOf({ cert, key, clientCa }: TlsFiles): { cert: string; key: stri
   return { cert, key, ca: clientCa };
 }
 
-function httpServer(endpoint: Endpoint): Server {
+function httpServer(endpoint: Endpoint, connections: Connections): Server {
   const { deps, node } = endpoint;
   const server = createServer((request, response) => {
+    const { socket } = request;
+    connections.busy(socket);
+    response.once("close", () => connections.idle(socket));
     handle(endpoint, request, response).catch((err: unknown) => {
       const status = statusFor(err);
       const isGone = response.destroyed || endpoint.signal.aborted;
@@ -122,13 +128,15 @@ function httpServer(endpoint: Endpoint): Server {
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A client may hang up while it is being asked about; that is nobody's fault.
     socket.on("error", () => socket.destroy());
-    handleUpgrade(endpoint, { request, socket, head }).catch((err: unknown) => {
+    connections.busy(socket);
+    const served = handleUpgrade(endpoint, { request, socket, head }).catch((err: unknown) => {
       const status = statusFor(err);
       const isGone = socket.destroyed || endpoint.signal.aborted;
       if (status === undefined && !isGone)
         deps.log.error("upgrade failed", { node: node.name, err });
       refuseUpgrade(socket, status ?? 500, textOf(err, status));
     });
+    void served.then(() => connections.idle(socket));
   });
   return server;
 }
