@@ -1,0 +1,78 @@
+import { describe, expect, test } from "bun:test";
+import type { Pod } from "#core/kube/pod.ts";
+import { fakeApiServer, statusAnswer } from "#test/fakes/api-server.ts";
+import { fakeClock } from "#test/fakes/clock.ts";
+import { kubernetesClient } from "./client.ts";
+import { kubernetesClusterObjects } from "./cluster-objects.ts";
+
+const never = new AbortController().signal;
+const POD: Pod = {
+  metadata: { name: "web", namespace: "default", uid: "uid-web" },
+  spec: { nodeName: "local-a", serviceAccountName: "robot", containers: [] },
+};
+
+describe("what a translation asks the cluster", () => {
+  test("a token is bound to the Pod and asked for by its Node", async () => {
+    await using world = start();
+    let sent: unknown;
+    world.node.answerOnce("POST", /serviceaccounts\/robot\/token$/, async (request) => {
+      sent = await request.json();
+      return Response.json({ status: { token: "t", expirationTimestamp: "2026-11-24T09:00:00Z" } });
+    });
+    const token = await world.objects.podToken(POD, { expirationSeconds: 3_607 }, never);
+    expect(token).toEqual({ token: "t", expiresAt: "2026-11-24T09:00:00Z" });
+    expect(sent).toMatchObject({
+      spec: {
+        audiences: [],
+        expirationSeconds: 3_607,
+        boundObjectRef: { kind: "Pod", name: "web", uid: "uid-web" },
+      },
+    });
+    expect(world.own.requests).toEqual([]);
+  });
+
+  test("a token for a Pod that runs elsewhere is nobody's to ask for", async () => {
+    await using world = start();
+    const elsewhere = { ...POD, spec: { ...POD.spec, nodeName: "elsewhere" } };
+    const asking = world.objects.podToken(elsewhere, { expirationSeconds: 600 }, never);
+    expect(await asking.catch((err: unknown) => err)).toMatchObject({ code: "Forbidden" });
+  });
+
+  test("a ConfigMap is undefined only when the API server says so", async () => {
+    await using world = start();
+    world.own.answerOnce("GET", /configmaps/, () => statusAnswer(404, "NotFound", "no"));
+    expect(await world.objects.configMap("default", "c", never)).toBeUndefined();
+    world.own.answerOnce("GET", /configmaps/, () => Response.json({ data: { a: "1" } }));
+    const view = await world.objects.configMap("default", "c", never);
+    expect(view).toEqual({ data: { a: "1" }, binaryData: {} });
+    world.own.answerOnce("GET", /configmaps/, () => statusAnswer(500, "InternalError", "oops"));
+    const error = await world.objects.configMap("default", "c", never).catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: "Unavailable" });
+  });
+
+  test("the cluster is the UID of its kube-system namespace", async () => {
+    await using world = start();
+    world.own.answerOnce("GET", /namespaces\/kube-system$/, () =>
+      Response.json({ metadata: { name: "kube-system", uid: "the-cluster" } }),
+    );
+    expect(await world.objects.clusterUid(never)).toBe("the-cluster");
+  });
+});
+
+/** The same API server twice, to tell who asked. */
+function start() {
+  const [own, node] = [fakeApiServer(), fakeApiServer()];
+  const clock = fakeClock();
+  return {
+    own,
+    node,
+    objects: kubernetesClusterObjects({
+      client: kubernetesClient({ server: own.url, clock }),
+      nodes: new Map([["local-a", kubernetesClient({ server: node.url, clock })]]),
+    }),
+    async [Symbol.asyncDispose]() {
+      await own[Symbol.asyncDispose]();
+      await node[Symbol.asyncDispose]();
+    },
+  };
+}
