@@ -50,7 +50,7 @@ export function kubeletProtocol(): KubeletProtocol {
       options = asked;
       return new ReadableStream<Uint8Array>({
         start(controller) {
-          if (logged !== "") controller.enqueue(Buffer.from(logged));
+          if (logged !== "" && asked.tailLines !== 0) controller.enqueue(Buffer.from(logged));
           if (asked.follow !== true) return controller.close();
           running += 1;
           followers.add(controller);
