@@ -370,6 +370,15 @@ function executing(given: Given): void {
   });
 }
 
+/** Resolves once the script has set its traps and touched `/ready`. */
+function scriptReady({ machines, app }: ContractWorld, id: string): Promise<boolean> {
+  return eventually(async () => {
+    const probe = { command: ["ls", "/ready"], timeoutSeconds: 5 };
+    const { exit_code } = await machines.exec(app, id, probe, forever);
+    return exit_code === 0 ? true : undefined;
+  });
+}
+
 function programs(given: Given): void {
   it("a program's exit code stands in the exit event", async () => {
     const world = given();
@@ -386,11 +395,7 @@ function programs(given: Given): void {
     const { machines, app } = world;
     const script = "trap 'exit 42' USR1; touch /ready; while :; do sleep 0.1; done";
     const { id } = await launched(world, configOf(world, { exec: shell(script) }));
-    await eventually(async () => {
-      const probe = { command: ["ls", "/ready"], timeoutSeconds: 5 };
-      const { exit_code } = await machines.exec(app, id, probe, forever);
-      return exit_code === 0 ? true : undefined;
-    });
+    await scriptReady(world, id);
     await machines.signal(app, id, "SIGUSR1", forever);
     await reached(world, id, "stopped");
 
@@ -401,10 +406,11 @@ function programs(given: Given): void {
   it("a program that does not stop is killed when its grace is over", async () => {
     const world = given();
     const { machines, app } = world;
-    const script = "trap '' TERM; while :; do sleep 0.1; done";
+    const script = "trap '' TERM; touch /ready; while :; do sleep 0.1; done";
     const { id } = await launched(world, configOf(world, { exec: shell(script) }));
+    await scriptReady(world, id);
     const startedMs = Date.now();
-    await machines.stop(app, id, { timeoutSeconds: 2 }, forever);
+    await machines.stop(app, id, { signal: "SIGTERM", timeoutSeconds: 2 }, forever);
     await reached(world, id, "stopped");
 
     expect(Date.now() - startedMs).toBeGreaterThan(1_500);

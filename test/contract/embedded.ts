@@ -1,0 +1,119 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { flapsApps } from "#adapters/flaps/apps.ts";
+import { callBudget } from "#adapters/flaps/budget.ts";
+import { flapsMachines } from "#adapters/flaps/machines.ts";
+import { hostClock } from "#adapters/host/clock.ts";
+import { machineProtocol } from "#adapters/machine-protocol/protocol.ts";
+import { type NetworkPlan, networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
+import { hostImages } from "#embedded/machines-api/images/host-images.ts";
+import type { Images } from "#embedded/machines-api/images/images.ts";
+import { hostNetwork } from "#embedded/machines-api/network/host-network.ts";
+import { crunRuntime } from "#embedded/machines-api/runtime/crun/crun.ts";
+import { removeRunDir } from "#embedded/machines-api/runtime/crun/run-dir.ts";
+import { noImages } from "#embedded/machines-api/runtime/no-images.ts";
+import { noRuntime } from "#embedded/machines-api/runtime/none.ts";
+import type { Runtime } from "#embedded/machines-api/runtime/runtime.ts";
+import { serveMachinesApi } from "#embedded/machines-api/server.ts";
+import { memoryLog } from "#test/fakes/log.ts";
+import { busyboxImage } from "#test/fixtures/images.ts";
+import type { ContractWorld } from "./world.ts";
+
+const IMAGE = "fks-contract/busybox:1";
+const REGION = "local-a";
+const clock = hostClock();
+
+/** What runs Machines, with all that has to be there for it and goes away with it. */
+interface RuntimeWorld {
+  readonly runtime: Runtime;
+  readonly images: Images;
+  readonly programs: ContractWorld["programs"];
+  close(): Promise<void>;
+}
+
+/** The embedded Machines API with states only, asked over HTTP. */
+export function embeddedWithoutRuntime(): Promise<ContractWorld> {
+  return embedded(async () => ({
+    runtime: noRuntime(clock),
+    images: noImages(),
+    programs: "toy",
+    close: async () => {},
+  }));
+}
+
+/** The embedded Machines API with real containers in a network of their own; needs root. */
+export function embeddedWithContainers(): Promise<ContractWorld> {
+  return embedded(async (plan, folder, signal) => {
+    const log = memoryLog();
+    const images = hostImages({ folder: join(folder, "images"), clock, isDurable: false });
+    await images.load(await busyboxImage({ reference: IMAGE }), signal);
+    const network = hostNetwork(plan, [nodeAddressFor(plan.id, 0)], { log, egress: false });
+    await network.ensure(signal);
+    return {
+      runtime: crunRuntime({ plan, machinesDir: join(folder, "m"), clock, log }, signal),
+      images,
+      programs: "real",
+      async close() {
+        await network.remove(new AbortController().signal);
+        removeRunDir(plan);
+      },
+    };
+  });
+}
+
+async function embedded(
+  open: (plan: NetworkPlan, folder: string, signal: AbortSignal) => Promise<RuntimeWorld>,
+): Promise<ContractWorld> {
+  const plan = networkPlanFor(randomBytes(4).toString("hex"));
+  const folder = mkdtempSync(join(tmpdir(), "fks-contract-"));
+  const stop = new AbortController();
+  const below = await open(plan, folder, stop.signal);
+  const tokens = { api: "contract-api-token", protocol: "contract-protocol-token" };
+  const server = await serveMachinesApi(
+    {
+      host: "127.0.0.1",
+      port: 0,
+      storePath: join(folder, "machines.db"),
+      runDir: join(folder, "run"),
+      networkId: plan.id,
+      runtime: below.runtime,
+      images: below.images,
+      tokens,
+      regions: [REGION],
+      limits: "off",
+      clock,
+      log: memoryLog(),
+      random: (count) => randomBytes(count),
+    },
+    stop.signal,
+  );
+  const clients = (api: string, protocol: string) => {
+    const budget = callBudget({ clock, enabled: false });
+    const flaps = { baseUrl: server.url, token: api, budget, clock, log: memoryLog() };
+    return {
+      machines: flapsMachines(flaps),
+      apps: flapsApps({ ...flaps, orgSlug: "personal" }),
+      protocol: machineProtocol({ baseUrl: server.url, token: protocol, clock }),
+    };
+  };
+  const ours = clients(tokens.api, tokens.protocol);
+  const app = `fks-contract-${plan.id}`;
+  await ours.apps.create(app, stop.signal);
+  return {
+    ...ours,
+    stranger: clients("wrong-token", "wrong-token"),
+    app,
+    region: REGION,
+    image: IMAGE,
+    programs: below.programs,
+    run: plan.id,
+    async close() {
+      await server.stop();
+      await below.close();
+      stop.abort(new Error("the contract is over"));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
