@@ -45,6 +45,13 @@ export async function execWithTerminal(
     }
   }
 
+  /** It is no one's controlling terminal, so the kernel does not tell the runtime by itself. */
+  function tellSize(): void {
+    if (terminal.closed) return;
+    terminal.resize(size.cols, size.rows);
+    child.kill("SIGWINCH");
+  }
+
   const terminal = new Bun.Terminal({
     ...size,
     data: (_terminal, data) => send(new Uint8Array(data)),
@@ -60,11 +67,11 @@ export async function execWithTerminal(
       ? undefined
       : pumpSizes(request.resize, ended.signal, (next) => {
           size = next;
-          if (!terminal.closed) terminal.resize(next.cols, next.rows);
+          tellSize();
         });
   // Some runtimes show a size only when it changes after the command has begun.
   const again = sleep(target.clock, DRAIN_MS, ended.signal)
-    .then(() => terminal.resize(size.cols, size.rows))
+    .then(tellSize)
     .catch(() => {});
   try {
     const code = await child.exited;
