@@ -4,6 +4,8 @@ import { FksError } from "#core/errors.ts";
 import type { LogOptions } from "#core/fly/machine-protocol.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import type { ContainerId, RuntimeExec, VolumeSpec } from "../runtime.ts";
+import { foldersFor } from "./folders.ts";
+import { rotateLog } from "./rotation.ts";
 import { containerSpec, machineSpec, openWorld, type World } from "./testing/world.ts";
 
 setDefaultTimeout(10_000);
@@ -249,6 +251,31 @@ describe("the end of a container", () => {
   });
 });
 
+describe("a process of ours that is killed", () => {
+  test("leaves its containers running, and the next one adopts them", async () => {
+    serial += 1;
+    const script = `${import.meta.dir}/testing/start-and-die.ts`;
+    const { plan, machinesDir, imageRoot, signal } = world;
+    const args = [plan.id, machinesDir, imageRoot, String(serial)];
+    const { exitCode } = Bun.spawnSync([process.execPath, script, ...args]);
+    const { machineId } = machineSpec(plan, serial);
+    const id = { machineId, name: "app", attempt: 0 };
+    const later = new AbortController();
+    const runtime = world.reopened(later.signal);
+    const told = Promise.withResolvers<number>();
+    runtime.onExit((exit) => exit.id.machineId === machineId && told.resolve(exit.exitCode));
+
+    const found = (await runtime.list(signal)).find((one) => one.id.machineId === machineId);
+    await eventually(async () => expect(await logs(id)).toBe("ready\n"));
+    await runtime.signal(id, "SIGTERM", signal);
+
+    expect(exitCode).not.toBe(0);
+    expect(found).toMatchObject({ id, state: "running" });
+    expect(await told.promise).toBe(42);
+    later.abort();
+  });
+});
+
 describe("exec", () => {
   test("keeps the streams apart and gives the exit code", async () => {
     const { id } = await run(FOREVER);
@@ -458,6 +485,22 @@ describe("logs", () => {
     const { id } = await run(["sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.1; done"]);
 
     expect(await logs(id, { follow: true })).toBe("1\n2\n3\n");
+  });
+
+  test("moved aside while the container writes lose no line, nor does who follows", async () => {
+    const { id } = await run([
+      "sh",
+      "-c",
+      "for i in $(seq 1 3000); do echo $i; [ $((i % 500)) = 0 ] && sleep 0.05; done",
+    ]);
+    const folder = foldersFor(world.plan, world.machinesDir).attempt(id);
+    const followed = logs(id, { follow: true });
+    await eventually(async () => expect(await rotateLog(folder, 4_000)).toBe(true));
+    await world.exit(id.machineId, "app");
+
+    const expected = Array.from({ length: 3_000 }, (_, n) => `${n + 1}\n`).join("");
+    expect(await followed).toBe(expected);
+    expect(await logs(id)).toBe(expected);
   });
 
   test("that are given up are closed at once", async () => {

@@ -1,7 +1,7 @@
 import { watch } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { FksError } from "#core/errors.ts";
-import type { Clock } from "#core/ports/clock.ts";
+import { type Clock, sleep } from "#core/ports/clock.ts";
 import { lineCount, tailStart } from "./cri-log.ts";
 import type { AttemptFolder } from "./folders.ts";
 
@@ -9,6 +9,10 @@ const CHUNK_BYTES = 64 * 1024;
 
 /** Changes are told by the kernel; this is for the ones it may have forgotten. */
 const RECHECK_MS = 1_000;
+
+/** How long a log may be away while it is moved. */
+const OPEN_TRIES = 100;
+const OPEN_PAUSE_MS = 5;
 
 interface LogRead {
   readonly folder: AttemptFolder;
@@ -22,7 +26,7 @@ interface LogRead {
 /** The raw bytes of a container's log: the rotated file, the current one, then what follows. */
 export async function* logBytes(read: LogRead, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const { folder, follow, tailLines } = read;
-  const files = await openFiles(folder);
+  const files = await openFiles(read, signal);
   let current = files.current;
   try {
     const starts = await startsFor(files, tailLines);
@@ -59,13 +63,15 @@ interface LogFiles {
 }
 
 /** Both files of one moment: when a rotation comes between, both are opened again. */
-async function openFiles(folder: AttemptFolder): Promise<LogFiles> {
-  for (;;) {
+async function openFiles({ folder, clock }: LogRead, signal: AbortSignal): Promise<LogFiles> {
+  for (let tries = 0; ; tries += 1) {
     const current = await opened(folder.log);
-    if (current === undefined) throw new FksError("NotFound", "this container has no logs");
     const rotated = await opened(folder.rotatedLog);
-    if (!(await isOther(current, folder.log))) return { current, rotated };
-    await Promise.all([current.close(), rotated?.close()]);
+    if (current !== undefined && !(await isOther(current, folder.log))) return { current, rotated };
+    await Promise.all([current?.close(), rotated?.close()]);
+    // Between moving a log and the next one there is none for a moment.
+    if (tries === OPEN_TRIES) throw new FksError("NotFound", "this container has no logs");
+    await sleep(clock, OPEN_PAUSE_MS, signal);
   }
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { FksError } from "#core/errors.ts";
 import type { LogOptions } from "#core/fly/machine-protocol.ts";
 import type { Clock } from "#core/ports/clock.ts";
@@ -21,7 +22,7 @@ export async function logStream(
   options: LogOptions,
   signal: AbortSignal,
 ): Promise<ReadableStream<Uint8Array>> {
-  if (!(await Bun.file(folder.log).exists())) {
+  if (!existsSync(folder.log) && !existsSync(folder.rotatedLog)) {
     throw new FksError("NotFound", "this container has no logs");
   }
   const gone = new AbortController();

@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { open, rename, stat } from "node:fs/promises";
 import type { AttemptFolder } from "./folders.ts";
 
@@ -14,13 +14,16 @@ const REOPEN = "2 0 0\n";
  */
 export async function rotateLog(folder: AttemptFolder, maxBytes: number): Promise<boolean> {
   try {
-    if ((await stat(folder.log)).size <= maxBytes) return false;
-    const control = await open(folder.control, constants.O_WRONLY | constants.O_NONBLOCK);
+    const { log, rotatedLog, control } = folder;
+    // No log beside a moved one: somebody was killed between the two steps.
+    const isHalfDone = !existsSync(log) && existsSync(rotatedLog);
+    if (!isHalfDone && (await stat(log)).size <= maxBytes) return false;
+    const fifo = await open(control, constants.O_WRONLY | constants.O_NONBLOCK);
     try {
-      await rename(folder.log, folder.rotatedLog);
-      await control.write(REOPEN);
+      if (!isHalfDone) await rename(log, rotatedLog);
+      await fifo.write(REOPEN);
     } finally {
-      await control.close();
+      await fifo.close();
     }
     return true;
   } catch (error) {

@@ -1,5 +1,15 @@
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { hostClock } from "#adapters/host/clock.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { machineNetnsFor } from "../../network/commands.ts";
@@ -119,6 +129,36 @@ test("two networks live side by side with Machines of the same name and number",
   expect(await page(two)).toBe("two");
   await one.runtime.remove(machineSpec(one.plan, 7).machineId, one.signal);
   expect(await page(two)).toBe("two");
+});
+
+test("crun does all the same, where it is told to", async () => {
+  const folder = mkdtempSync(`${tmpdir()}/fks-oci-`);
+  const wrapper = `${folder}/crun`;
+  // Hides the one mount that makes crun refuse hybrid hosts, from crun alone.
+  const hide = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec crun "$@"';
+  writeFileSync(wrapper, `#!/bin/sh\nexec unshare -m sh -c '${hide}' crun "$@"\n`, { mode: 0o755 });
+  const world = await openWorld({ ...options, ociRuntime: wrapper });
+  const { runtime, signal } = world;
+  const machine = machineSpec(world.plan, 1);
+  const container = containerSpec(world, machine, ["sleep", "1000"], { user: "web", cwd: "/srv" });
+  const written: string[] = [];
+  const stdout = new WritableStream<Uint8Array>({
+    write: (chunk) => void written.push(Buffer.from(chunk).toString()),
+  });
+  try {
+    await runtime.prepare(machine, signal);
+    await runtime.start(container, signal);
+    const command = ["sh", "-c", "id -G; pwd; exit 3"];
+    const ended = await runtime.exec(container.id, { command, tty: false, stdout }, signal);
+    await runtime.signal(container.id, "SIGTERM", signal);
+
+    expect(ended).toEqual({ exitCode: 3 });
+    expect(written.join("")).toBe("1001 2000\n/srv\n");
+    expect(await world.exit(machine.machineId, "app")).toMatchObject({ exitCode: 143 });
+  } finally {
+    await world.close();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 async function page({ plan }: World): Promise<string> {
