@@ -2,7 +2,10 @@
  * Everything that is generated and kept in the repository. `make golden` writes it, `--check` (part
  * of `make check`) only compares and names what is stale.
  */
-const GENERATORS: readonly (readonly string[])[] = [["scripts/pod-fields.ts"]];
+const GENERATORS: readonly (readonly string[])[] = [
+  ["scripts/pod-fields.ts"],
+  ["scripts/golden-cases.ts"],
+];
 
 const check = process.argv.includes("--check");
 let stale = false;

@@ -14,7 +14,11 @@ export interface BundleSources extends VolumeSources {
 }
 
 /** All that the Machine's config must not show, or cannot say. Pure. */
-export function bundleFor(pod: Pod, sources: BundleSources, machine: Machine): Bundle {
+export function bundleFor(
+  pod: Pod,
+  sources: BundleSources,
+  machine: Pick<Machine, "private_ip">,
+): Bundle {
   const at = { ...sources, podIP: machine.private_ip };
   const volumes = (pod.spec.volumes ?? []).filter(({ projected }) => projected !== undefined);
   const hosts = hostsFor(pod, machine.private_ip);

@@ -70,6 +70,7 @@ export function machineConfigFor(pod: Pod, context: TranslationContext): Transla
 function sizeFor(pod: Pod) {
   const field = "spec.containers[].resources";
   try {
+    for (const { emptyDir } of pod.spec.volumes ?? []) wholeOf(emptyDir?.sizeLimit ?? "0");
     const wish = wishFor(pod.spec.containers);
     const guest = guestFor(wish);
     const asked = `${wish.cpuMillis / 1000} CPUs and ${wish.memoryMb} MB`;

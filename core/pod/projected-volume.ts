@@ -9,9 +9,9 @@ const DEFAULT_TOKEN_SECONDS = 3600;
 /** What the API server said about the sources of a Pod's volumes. */
 export interface VolumeSources {
   /** By `tokenKey`. */
-  readonly tokens: ReadonlyMap<string, PodToken>;
+  readonly tokens: Pick<ReadonlyMap<string, PodToken>, "get">;
   /** By name; one that does not exist is missing. */
-  readonly configMaps: ReadonlyMap<string, ConfigMapView>;
+  readonly configMaps: Pick<ReadonlyMap<string, ConfigMapView>, "get">;
 }
 
 /** One token a Pod's volume asks for. */

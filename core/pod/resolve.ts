@@ -8,8 +8,12 @@ import { configMapsFor, tokenWishesFor, type VolumeSources } from "./projected-v
 const CONFIG_MAP_TTL_MS = 10_000;
 const RENEW_AT = 0.8;
 
+export interface ResolvedSources extends VolumeSources {
+  readonly tokens: ReadonlyMap<string, PodToken>;
+}
+
 export type Resolution =
-  | { readonly ok: true; readonly sources: VolumeSources }
+  | { readonly ok: true; readonly sources: ResolvedSources }
   /** What is not there, in a kubelet's words; it may appear. */
   | { readonly ok: false; readonly missing: string };
 

@@ -29,7 +29,10 @@ export function findingsFor(pod: Pod, capabilities: CapabilitySet): Findings {
     const row = rowFor(node.path);
     if (row !== undefined) {
       if (row.values?.has(node.value, pod) === false) return;
-      found[row.verdict[capabilities]].push({ field: node.field, sentence: row.sentence });
+      found[row.verdict[capabilities]].push({
+        field: node.field,
+        sentence: row.sentence[capabilities],
+      });
     } else if (!GROUPS.has(node.path)) {
       if (!isEmpty(node.value)) found.refused.push({ field: node.field, sentence: UNKNOWN });
     } else {

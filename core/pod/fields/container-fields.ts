@@ -18,17 +18,15 @@ const PROBE =
 export const CONTAINER_FIELDS: readonly PodField[] = [
   carried("name", "The container's name in the Machine."),
   carried("image", "The container's image."),
-  carried(
-    "imagePullPolicy",
-    "As a kubelet follows it; Fly always pulls, so `Never` is refused there.",
-    {
-      fly: "refused",
-      values: exactly("Never"),
-    },
-  ),
+  carried("imagePullPolicy", "As a kubelet follows it.", {
+    fly: ["refused", "Fly always pulls."],
+    values: exactly("Never"),
+  }),
   carried("command", "The container's entrypoint, variables expanded."),
   carried("args", "The container's cmd, variables expanded."),
-  carried("workingDir", "Where the container's command starts.", { fly: "refused" }),
+  carried("workingDir", "Where the container's command starts.", {
+    fly: ["refused", "Fly has no field for it."],
+  }),
   carried("env[].name", "A variable of the container, in the order written."),
   carried("env[].value", "Expanded from the variables before it."),
   carried("env[].valueFrom.fieldRef", "Resolved when the Machine's address is known."),
@@ -51,10 +49,10 @@ export const CONTAINER_FIELDS: readonly PodField[] = [
   carried("resources.requests.cpu", "Counts for the Machine's size, and for the scheduler."),
   carried("resources.requests.memory", "Counts for the Machine's size, and for the scheduler."),
   carried("resources.limits.cpu", "The container's hard limit, and the Machine's size.", {
-    fly: "approximated",
+    fly: ["approximated", "It counts for the Machine's size; no container has a limit of its own."],
   }),
   carried("resources.limits.memory", "The container's hard limit, and the Machine's size.", {
-    fly: "approximated",
+    fly: ["approximated", "It counts for the Machine's size; no container has a limit of its own."],
   }),
   approximated("resources.requests.ephemeral-storage", "A Machine's disk has one fixed size."),
   approximated("resources.limits.ephemeral-storage", "A Machine's disk has one fixed size."),
@@ -66,7 +64,9 @@ export const CONTAINER_FIELDS: readonly PodField[] = [
   refused("restartPolicyRules", "Containers follow the Pod's restart policy."),
   carried("volumeMounts[].name", "A volume of the Machine."),
   carried("volumeMounts[].mountPath", "Where the container sees it."),
-  carried("volumeMounts[].readOnly", "The container cannot write to it.", { fly: "approximated" }),
+  carried("volumeMounts[].readOnly", "The container cannot write to it.", {
+    fly: ["approximated", "The container can write to it."],
+  }),
   refused("volumeMounts[].recursiveReadOnly", "Mounts below a mount stay writable.", {
     values: not("Disabled"),
   }),

@@ -24,14 +24,15 @@ export interface PodField {
   /** As the API server writes it, `[]` for any item of a list, `*` for any name. */
   readonly path: string;
   readonly verdict: Readonly<Record<CapabilitySet, Verdict>>;
-  /** What happens to it, or why it cannot; one sentence. */
-  readonly sentence: string;
+  /** What happens to it, or why it cannot; one sentence each. */
+  readonly sentence: Readonly<Record<CapabilitySet, string>>;
   /** The values this row is about; all other values are carried. Absent: every value. */
   readonly values?: Values;
 }
 
 interface RowOptions {
-  readonly fly?: Verdict;
+  /** What is different by the public API alone. */
+  readonly fly?: readonly [Verdict, sentence: string];
   readonly values?: Values;
 }
 
@@ -48,8 +49,12 @@ export function refused(path: string, sentence: string, options: RowOptions = {}
 }
 
 function row(verdict: Verdict, path: string, sentence: string, options: RowOptions): PodField {
-  const { fly = verdict, values } = options;
-  const fields = { path, verdict: { "machine-protocol": verdict, fly }, sentence };
+  const { fly = [verdict, sentence] as const, values } = options;
+  const fields = {
+    path,
+    verdict: { "machine-protocol": verdict, fly: fly[0] },
+    sentence: { "machine-protocol": sentence, fly: fly[1] },
+  };
   return values === undefined ? fields : { ...fields, values };
 }
 

@@ -2,6 +2,7 @@ import { approximated, carried, FALSE, not, type PodField, refused, TRUE } from 
 import { NOT_PROVEN_NON_ROOT, WITHOUT_USER } from "./user.ts";
 
 const SCHEDULING = "The scheduler reads it; a Machine needs nothing of it.";
+const NO_HOSTS = "Fly has no field for lines of /etc/hosts.";
 const PRIVATE_KERNEL = "A Machine does not share the host's processes or memory with other Pods.";
 
 /** The fields of `spec` itself. */
@@ -33,8 +34,8 @@ export const POD_FIELDS: readonly PodField[] = [
   ),
   refused("spec.setHostnameAsFQDN", "A Machine's host name is one label.", { values: TRUE }),
   refused("spec.hostnameOverride", "A Machine's host name follows spec.hostname."),
-  carried("spec.hostAliases[].ip", "A line of /etc/hosts.", { fly: "refused" }),
-  carried("spec.hostAliases[].hostnames", "A line of /etc/hosts.", { fly: "refused" }),
+  carried("spec.hostAliases[].ip", "A line of /etc/hosts.", { fly: ["refused", NO_HOSTS] }),
+  carried("spec.hostAliases[].hostnames", "A line of /etc/hosts.", { fly: ["refused", NO_HOSTS] }),
   carried("spec.dnsPolicy", "The Machine asks its own resolver; `None` leaves all to dnsConfig."),
   carried("spec.dnsConfig.nameservers", "The Machine's name servers."),
   carried("spec.dnsConfig.searches", "The Machine's search domains."),

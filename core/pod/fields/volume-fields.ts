@@ -55,8 +55,10 @@ export const VOLUME_FIELDS: readonly PodField[] = [
     "emptyDir.sizeLimit",
     "The size of the volume on disk; in memory the Machine's is the limit.",
   ),
-  carried("projected.defaultMode", "Permissions of the files.", { fly: "approximated" }),
-  carried("projected.sources[].serviceAccountToken", TOKEN, { fly: "approximated" }),
+  carried("projected.defaultMode", "Permissions of the files."),
+  carried("projected.sources[].serviceAccountToken", TOKEN, {
+    fly: ["approximated", "Tokens do not reach the Machine: the volume is left out."],
+  }),
   refused(
     "projected.sources[].configMap",
     "Only the API server's certificates are carried so far.",
