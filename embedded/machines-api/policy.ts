@@ -17,7 +17,6 @@ export interface Policy {
   readonly maxRetries: number;
   /** False: an image or a start that fails makes the Machine `failed`. */
   readonly keepsTrying: boolean;
-  readonly stopSignal: string;
 }
 
 const POD: Policy = {
@@ -25,7 +24,6 @@ const POD: Policy = {
   crash: KUBELET_BACK_OFF,
   maxRetries: Number.POSITIVE_INFINITY,
   keepsTrying: true,
-  stopSignal: "SIGTERM",
 };
 
 const PLAIN: Policy = {
@@ -33,7 +31,6 @@ const PLAIN: Policy = {
   crash: PLAIN_BACK_OFF,
   maxRetries: 10,
   keepsTrying: false,
-  stopSignal: "SIGINT",
 };
 
 export function policyOf(config: MachineConfig): Policy {
@@ -120,13 +117,14 @@ export function stopFor(
   const asked = record.stopping;
   return {
     signal:
-      asked?.signal ??
-      own.signal ??
-      whole.signal ??
-      imageSignal ??
-      policyOf(record.config).stopSignal,
+      asked?.signal ?? own.signal ?? whole.signal ?? imageSignal ?? defaultSignal(record.config),
     timeoutMs: asked?.timeoutMs ?? timeoutOf(own) ?? timeoutOf(whole) ?? STOP_TIMEOUT_MS,
   };
+}
+
+/** Fly documents SIGINT for Machines with one image; containers end as containers do elsewhere. */
+function defaultSignal({ containers = [] }: MachineConfig): string {
+  return containers.length > 0 ? "SIGTERM" : "SIGINT";
 }
 
 function timeoutOf({ timeout }: StopConfig): number | undefined {
