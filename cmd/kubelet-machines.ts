@@ -53,7 +53,8 @@ export async function machineAccess(
   return { machines, apps, protocol: watchedProtocol(protocol, reachability) };
 }
 
-async function embeddedUrl(path: string): Promise<string> {
+/** Where the embedded Machines API listens. Throws `Unavailable` while it does not. */
+export async function embeddedUrl(path: string): Promise<string> {
   const text = await readTextIfThere(path);
   const address = text === undefined ? undefined : addressSchema.safeParse(JSON.parse(text)).data;
   if (address === undefined) throw new FksError("Unavailable", `${path} is not there yet`);

@@ -3,7 +3,7 @@ import { assert, property, uint8Array } from "fast-check";
 import type { Machine, MachineState } from "../fly/machine.ts";
 import { decode, encode, type Message, RCODE } from "./message.ts";
 import { TYPE } from "./record.ts";
-import { failure, fitted, isAnswerTo, respond } from "./respond.ts";
+import { failure, fitted, judged, respond } from "./respond.ts";
 import { type ZoneMachine, zoneFor } from "./zone.ts";
 
 function machine(
@@ -213,17 +213,18 @@ describe("a reply fits where it goes", () => {
 
 describe("an upstream's answer", () => {
   const query = messageIn(queryFor("example.com", TYPE.A));
-  const [question] = query.questions;
   const answer = queryFor("Example.COM", TYPE.A, { id: 99, isResponse: true });
 
   test("is taken only when it is one to this question", () => {
-    if (question === undefined) throw new Error("no question");
-    expect(isAnswerTo(answer, 99, question)).toBe(true);
-    expect(isAnswerTo(answer, 98, question)).toBe(false);
-    expect(isAnswerTo(queryFor("example.com", TYPE.A, { id: 99 }), 99, question)).toBe(false);
-    expect(isAnswerTo(answer, 99, { ...question, name: "evil.example" })).toBe(false);
-    expect(isAnswerTo(answer, 99, { ...question, type: TYPE.AAAA })).toBe(false);
-    expect(isAnswerTo(new Uint8Array(5), 99, question)).toBe(false);
+    const asked = queryFor("example.com", TYPE.A, { id: 99 });
+    const cut = queryFor("example.com", TYPE.A, { id: 99, isResponse: true, isTruncated: true });
+    expect(judged(answer, asked)).toBe("answer");
+    expect(judged(cut, asked)).toBe("truncated");
+    expect(judged(answer, queryFor("example.com", TYPE.A, { id: 98 }))).toBe("foreign");
+    expect(judged(asked, asked)).toBe("foreign");
+    expect(judged(answer, queryFor("evil.example", TYPE.A, { id: 99 }))).toBe("foreign");
+    expect(judged(answer, queryFor("example.com", TYPE.AAAA, { id: 99 }))).toBe("foreign");
+    expect(judged(new Uint8Array(5), asked)).toBe("foreign");
   });
 
   test("is passed on under the asker's id", () => {

@@ -1,5 +1,6 @@
 import { answerFor } from "./answer.ts";
 import { decode, encode, type Message, type Question, RCODE } from "./message.ts";
+import { canonical } from "./name.ts";
 import type { Zone } from "./zone.ts";
 
 export type Response =
@@ -59,25 +60,35 @@ export function fitted(upstream: Uint8Array, query: Message, transport: Transpor
   if (upstream.length > maxBytesFor(query, transport)) {
     return encodeReply(query, transport, { isTruncated: true });
   }
-  const bytes = upstream.slice();
-  bytes[0] = query.id >>> 8;
-  bytes[1] = query.id & 0xff;
-  return bytes;
+  return withId(upstream, query.id);
 }
 
-/** True when `upstream` is an answer to this very question. */
-export function isAnswerTo(upstream: Uint8Array, id: number, question: Question): boolean {
-  const decoded = decode(upstream);
-  if (decoded.kind === "malformed") return false;
-  const { message } = decoded;
-  const [answered] = message.questions;
-  return (
-    message.isResponse &&
-    message.id === id &&
-    answered?.type === question.type &&
-    answered.class === question.class &&
-    answered.name.toLowerCase() === question.name.toLowerCase()
-  );
+/** What came back from an upstream: the answer, one that is only whole over TCP, or something else. */
+export function judged(answer: Uint8Array, query: Uint8Array): "answer" | "truncated" | "foreign" {
+  const [came, asked] = [decode(answer), decode(query)];
+  if (came.kind === "malformed" || asked.kind === "malformed") return "foreign";
+  const [cameFor] = came.message.questions;
+  const [question] = asked.message.questions;
+  const isOurs =
+    came.message.isResponse &&
+    came.message.id === asked.message.id &&
+    isSameQuestion(cameFor, question);
+  if (!isOurs) return "foreign";
+  return came.message.isTruncated ? "truncated" : "answer";
+}
+
+/** The same message under another id. */
+export function withId(bytes: Uint8Array, id: number): Uint8Array {
+  const copy = bytes.slice();
+  copy[0] = id >>> 8;
+  copy[1] = id & 0xff;
+  return copy;
+}
+
+function isSameQuestion(one: Question | undefined, other: Question | undefined): boolean {
+  if (one === undefined || other === undefined) return false;
+  const isSameName = canonical(one.name) === canonical(other.name);
+  return isSameName && one.type === other.type && one.class === other.class;
 }
 
 function reply(query: Message, transport: Transport, parts: Partial<Message>): Response {
