@@ -241,7 +241,7 @@ function controllerOf(
     machines,
     apps,
     ...(protocol === undefined ? {} : { protocol }),
-    cluster: kubernetesClusterObjects({ client: access.client, nodes: access.nodes }),
+    cluster: kubernetesClusterObjects({ client: access.client, nodes: access.nodes, clock }),
     events: metrics.events(kubernetesPodEvents({ nodes: access.nodes, clock })),
     clusterUid: access.clusterUid,
     apiServer: { host: plan.apiServer, port: API_SERVER_PORT },

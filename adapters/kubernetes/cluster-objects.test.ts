@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Pod } from "#core/kube/pod.ts";
 import { fakeApiServer, statusAnswer } from "#test/fakes/api-server.ts";
 import { fakeClock } from "#test/fakes/clock.ts";
+import { eventually } from "#test/fakes/eventually.ts";
 import { kubernetesClient } from "./client.ts";
 import { kubernetesClusterObjects } from "./cluster-objects.ts";
 
@@ -29,6 +30,39 @@ describe("what a translation asks the cluster", () => {
       },
     });
     expect(world.own.requests).toEqual([]);
+  });
+
+  test("a token is asked for again while the API server has not noticed where the Pod is", async () => {
+    await using world = start();
+    const late = () => statusAnswer(403, "Forbidden", "a pod scheduled on a different node");
+    world.node.answerOnce("POST", /token$/, late);
+    world.node.answerOnce("POST", /token$/, late);
+    world.node.answerOnce("POST", /token$/, () =>
+      Response.json({ status: { token: "t", expirationTimestamp: "2026-11-24T09:00:00Z" } }),
+    );
+    let isOver = false;
+    const asking = world.objects.podToken(POD, { expirationSeconds: 600 }, never).finally(() => {
+      isOver = true;
+    });
+    await eventually(() => isOver, { clock: world.clock });
+    expect((await asking).token).toBe("t");
+  });
+
+  test("a token that stays forbidden is an error", async () => {
+    await using world = start();
+    for (let i = 0; i < 5; i += 1) {
+      world.node.answerOnce("POST", /token$/, () => statusAnswer(403, "Forbidden", "no"));
+    }
+    let error: unknown;
+    const asking = world.objects
+      .podToken(POD, { expirationSeconds: 600 }, never)
+      .catch((err: unknown) => {
+        error = err;
+      });
+    await eventually(() => error !== undefined, { clock: world.clock });
+    await asking;
+    expect(error).toMatchObject({ code: "Forbidden" });
+    expect(world.node.requests).toHaveLength(5);
   });
 
   test("a token for a Pod that runs elsewhere is nobody's to ask for", async () => {
@@ -66,9 +100,11 @@ function start() {
   return {
     own,
     node,
+    clock,
     objects: kubernetesClusterObjects({
       client: kubernetesClient({ server: own.url, clock }),
       nodes: new Map([["local-a", kubernetesClient({ server: node.url, clock })]]),
+      clock,
     }),
     async [Symbol.asyncDispose]() {
       await own[Symbol.asyncDispose]();

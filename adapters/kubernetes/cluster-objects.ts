@@ -1,8 +1,12 @@
 import { z } from "zod";
 import { FksError } from "#core/errors.ts";
+import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { ClusterObjects } from "#core/ports/cluster.ts";
 import type { KubernetesClient } from "./client.ts";
 import { decoderOf, ignored } from "./decode.ts";
+
+/** How often, and after how long, a Node asks again for the token of a Pod just given to it. */
+const TOKEN_RETRIES_MS = [50, 100, 200, 400];
 
 const stringMap = z.record(z.string(), z.string());
 
@@ -26,11 +30,12 @@ export interface KubernetesClusterObjectsOptions {
   readonly client: KubernetesClient;
   /** By Node name: a Pod's token is given to the Node it runs on, and to nobody else. */
   readonly nodes: ReadonlyMap<string, KubernetesClient>;
+  readonly clock: Clock;
 }
 
 /** What a Pod's translation asks the API server. Nothing is remembered. */
 export function kubernetesClusterObjects(options: KubernetesClusterObjectsOptions): ClusterObjects {
-  const { client, nodes } = options;
+  const { client, nodes, clock } = options;
   const namespace = async (name: string, signal: AbortSignal) => {
     const { metadata } = await client.get(namespacePath(name), namespaceFrom, signal);
     return metadata;
@@ -72,7 +77,8 @@ export function kubernetesClusterObjects(options: KubernetesClusterObjectsOption
         },
       };
       const path = `${namespacePath(pod.metadata.namespace)}/serviceaccounts/${account}/token`;
-      const { status } = await node.create(path, body, tokenRequestFrom, signal);
+      const ask = () => node.create(path, body, tokenRequestFrom, signal);
+      const { status } = await despiteLag(ask, clock, signal);
       return { token: status.token, expiresAt: status.expirationTimestamp };
     },
   };
@@ -80,4 +86,20 @@ export function kubernetesClusterObjects(options: KubernetesClusterObjectsOption
 
 function namespacePath(name: string): string {
   return `/api/v1/namespaces/${name}`;
+}
+
+/**
+ * Asks again after `Forbidden`, for less than a second: the API server judges by a copy of its own,
+ * which learns a little later than our watch which Node a Pod is on.
+ */
+async function despiteLag<T>(ask: () => Promise<T>, clock: Clock, signal: AbortSignal): Promise<T> {
+  for (const delayMs of TOKEN_RETRIES_MS) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!FksError.is(error, "Forbidden")) throw error;
+      await sleep(clock, delayMs, signal);
+    }
+  }
+  return ask();
 }
