@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { FksError } from "#core/errors.ts";
 import type { NetworkPlan } from "#core/fly/network.ts";
 import type { Log } from "#core/ports/log.ts";
 import { hostCommands, hostLinkCommands, routerCommands } from "./commands.ts";
@@ -6,7 +7,7 @@ import { NETNS_DIR, withNetns } from "./netns.ts";
 import { acceptRulesFor, droppingChainFor, egressRulesFor, withdrawRulesFor } from "./nft.ts";
 import { runProgram, tryProgram } from "./run-program.ts";
 
-const IP_FORWARD = "/proc/sys/net/ipv4/ip_forward";
+const IP_FORWARD = "net/ipv4/ip_forward";
 
 /** Says that an instance of ours turned IPv4 forwarding on; the last one to go turns it off. */
 const IP_FORWARD_MARK = "/run/fks-ip-forward";
@@ -18,7 +19,7 @@ const ROUTER_SYSCTLS: readonly (readonly [string, string])[] = [
   ["net/ipv6/conf/lo/disable_ipv6", "0"],
   ["net/ipv6/conf/all/forwarding", "1"],
   ["net/ipv6/conf/default/forwarding", "1"],
-  ["net/ipv4/ip_forward", "1"],
+  [IP_FORWARD, "1"],
 ];
 
 export interface HostNetwork {
@@ -77,7 +78,7 @@ async function ensureRouter(plan: NetworkPlan, signal: AbortSignal): Promise<voi
     await runProgram(["ip", "netns", "add", plan.routerNetns], signal);
   }
   withNetns(plan.routerNetns, () => {
-    for (const [name, value] of ROUTER_SYSCTLS) writeFileSync(`/proc/sys/${name}`, value);
+    for (const [name, value] of ROUTER_SYSCTLS) setSysctl(name, value);
   });
 }
 
@@ -98,10 +99,21 @@ async function ensureLink(plan: NetworkPlan, signal: AbortSignal): Promise<void>
     await tryProgram(["ip", "link", "del", plan.hostInterface], signal);
     await batch(["ip"], hostLinkCommands(plan), signal);
   }
-  writeFileSync(`/proc/sys/net/ipv6/conf/${plan.hostInterface}/disable_ipv6`, "0");
+  setSysctl(`net/ipv6/conf/${plan.hostInterface}/disable_ipv6`, "0");
   withNetns(plan.routerNetns, () => {
-    writeFileSync(`/proc/sys/net/ipv6/conf/${plan.routerInterface}/disable_ipv6`, "0");
+    setSysctl(`net/ipv6/conf/${plan.routerInterface}/disable_ipv6`, "0");
   });
+}
+
+/** Of the namespace this thread is in. Throws FksError `Unsupported` where the kernel has no such. */
+function setSysctl(name: string, value: string): void {
+  try {
+    writeFileSync(`/proc/sys/${name}`, value);
+  } catch (error) {
+    throw new FksError("Unsupported", `cannot set ${name.replaceAll("/", ".")} on this host`, {
+      cause: error,
+    });
+  }
 }
 
 /** Reads `/proc/net`, which follows the thread; `/sys/class/net` follows the mount. */
@@ -116,9 +128,9 @@ async function ensureEgress(plan: NetworkPlan, log: Log, signal: AbortSignal): P
     await runProgram(["nft", "-f", "-"], signal, acceptRulesFor(plan, chain));
     log.info("accept rules added where the host drops what it forwards", { chain });
   }
-  if (readFileSync(IP_FORWARD, "utf8").trim() === "0") {
+  if (readFileSync(`/proc/sys/${IP_FORWARD}`, "utf8").trim() === "0") {
     writeFileSync(IP_FORWARD_MARK, "");
-    writeFileSync(IP_FORWARD, "1");
+    setSysctl(IP_FORWARD, "1");
     log.info("IPv4 forwarding turned on", { for: plan.hostInterface });
   }
 }
@@ -132,7 +144,7 @@ async function withdrawEgress(plan: NetworkPlan, signal: AbortSignal): Promise<v
     (name) => /^fks[0-9a-f]{8}$/.test(name) && name !== plan.hostInterface,
   );
   if (others.length > 0 || !existsSync(IP_FORWARD_MARK)) return;
-  writeFileSync(IP_FORWARD, "0");
+  setSysctl(IP_FORWARD, "0");
   rmSync(IP_FORWARD_MARK, { force: true });
 }
 

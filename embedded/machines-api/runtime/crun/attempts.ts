@@ -27,7 +27,7 @@ interface AttemptsOptions {
   readonly clock: Clock;
   readonly conmon: string;
   readonly runtime: OciRuntime;
-  readonly facts: HostFacts;
+  readonly facts: Omit<HostFacts, "countsSwap">;
 }
 
 interface StartRequest {
@@ -78,7 +78,7 @@ export function containerAttempts(options: AttemptsOptions): Attempts {
       await makeRoom(id, signal);
       try {
         const cgroup = options.cgroups.containerPath(id);
-        const { facts } = options;
+        const facts = { ...options.facts, countsSwap: options.cgroups.countsSwap() };
         await makeBundle(folders.attempt(id), { container, machine, paths, cgroup, facts });
         return await launch(options, container, signal);
       } catch (error) {

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
+import { FksError } from "#core/errors.ts";
 import type { NetworkPlan } from "#core/fly/network.ts";
 import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { ContainerId } from "../runtime.ts";
@@ -33,12 +34,14 @@ export interface Cgroups {
   containerPath(id: ContainerId): string;
   /** Kills what is in the groups below `path` and removes them; absent is a success. */
   remove(path: string, signal: AbortSignal): Promise<void>;
-  /** The Machine's group, the instance's own when no Machine is left. */
-  removeMachine(machineId: string, isLast: boolean, signal: AbortSignal): Promise<void>;
+  removeMachine(machineId: string, signal: AbortSignal): Promise<void>;
+  /** Removes the instance's own groups where nothing is in them; call it when no Machine is left. */
+  tidy(): void;
   /** Whether the kernel killed a process of this group for memory. */
   hasOomKill(path: string): boolean;
   usage(path: string): CgroupUsage | undefined;
-  readonly countsSwap: boolean;
+  /** Whether swap is counted; asked for after a Machine was prepared. */
+  countsSwap(): boolean;
 }
 
 export interface CgroupUsage {
@@ -71,22 +74,22 @@ export function hostCgroups(plan: NetworkPlan, layout: CgroupLayout, clock: Cloc
   }
 
   return {
-    countsSwap: existsSync(
-      isUnified
-        ? `${memory?.path}/init.scope/memory.swap.max`
-        : `${memory?.path}/memory.memsw.limit_in_bytes`,
-    ),
+    countsSwap: () =>
+      existsSync(
+        isUnified
+          ? `${memory?.path}${top}/memory.swap.max`
+          : `${memory?.path}/memory.memsw.limit_in_bytes`,
+      ),
 
-    async prepare(machineId, { cpuMillis, memoryBytes }) {
+    async prepare(machineId, limits) {
       const path = `${top}/${machineId}`;
-      if (isUnified && memory !== undefined) {
-        await prepareUnified(memory.path, path, { cpuMillis, memoryBytes });
-        return;
+      try {
+        await (isUnified ? prepareUnified(memory?.path ?? "", path, limits) : split(path, limits));
+      } catch (error) {
+        throw new FksError("Unavailable", `cannot make cgroups on this host: ${String(error)}`, {
+          cause: error,
+        });
       }
-      await Promise.all([
-        memory === undefined ? undefined : limitMemory(`${memory.path}${path}`, memoryBytes),
-        cpu === undefined ? undefined : limitCpu(`${cpu.path}${path}`, cpuMillis),
-      ]);
     },
 
     async adoptConmon(pid) {
@@ -103,9 +106,10 @@ export function hostCgroups(plan: NetworkPlan, layout: CgroupLayout, clock: Cloc
     containerPath: ({ machineId, name, attempt }) => `${top}/${machineId}/${name}.${attempt}`,
     remove,
 
-    async removeMachine(machineId, isLast, signal) {
-      await remove(`${top}/${machineId}`, signal);
-      if (isLast) await remove(top, signal);
+    removeMachine: async (machineId, signal) => remove(`${top}/${machineId}`, signal),
+
+    tidy() {
+      for (const { path } of hierarchies) removeGroup(`${path}${top}`);
     },
 
     hasOomKill(path) {
@@ -115,6 +119,11 @@ export function hostCgroups(plan: NetworkPlan, layout: CgroupLayout, clock: Cloc
 
     usage: (path) => (isUnified ? usageUnified(path) : usageSplit(path)),
   };
+
+  async function split(path: string, limits: MachineLimits): Promise<void> {
+    if (memory !== undefined) await limitMemory(`${memory.path}${path}`, limits.memoryBytes);
+    if (cpu !== undefined) await limitCpu(`${cpu.path}${path}`, limits.cpuMillis);
+  }
 
   function usageUnified(path: string): CgroupUsage | undefined {
     const folder = `${memory?.path}${path}`;
@@ -158,10 +167,17 @@ async function prepareUnified(root: string, path: string, limits: MachineLimits)
   }
 }
 
-/** A group with processes in it may hand nothing down, the host's own root excepted. */
+/**
+ * A group with processes in it may hand nothing down. The host's own root may (it has no type); that
+ * of a container holds at least ourselves, who move to a leaf then.
+ */
 async function handDown(folder: string): Promise<void> {
-  const wanted = CONTROLLERS.map((name) => `+${name}`).join(" ");
-  if (await put(`${folder}/cgroup.subtree_control`, wanted)) return;
+  const available = textOf(`${folder}/cgroup.controllers`).trim().split(" ");
+  const wanted = CONTROLLERS.filter((name) => available.includes(name))
+    .map((name) => `+${name}`)
+    .join(" ");
+  const isDone = await put(`${folder}/cgroup.subtree_control`, wanted);
+  if (isDone || !existsSync(`${folder}/cgroup.type`)) return;
   const leaf = `${folder}/${LEAF}`;
   await mkdir(leaf, { recursive: true });
   for (const pid of processesOf(folder)) await put(`${leaf}/cgroup.procs`, pid);

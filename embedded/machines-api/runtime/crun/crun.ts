@@ -57,7 +57,6 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
   const facts = {
     openFilesMax: openFilesMax(),
     oomScoreAdj: ownOomScoreAdj(),
-    countsSwap: cgroups.countsSwap,
   };
   const { conmon, init } = programs;
   const attempts = containerAttempts({

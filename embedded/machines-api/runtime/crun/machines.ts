@@ -75,11 +75,12 @@ export function preparedMachines(options: MachinesOptions): Machines {
       prepared.delete(machineId);
       await Promise.all(attempts.of(machineId).map((id) => attempts.release(id, signal)));
       await removeFolders(machineId);
-      const isLast = prepared.size === 0 && ids().length === 0;
       await Promise.all([
         network.detach(machineId, signal),
-        cgroups.removeMachine(machineId, isLast, signal),
+        cgroups.removeMachine(machineId, signal),
       ]);
+      // A Machine that is being prepared is in the map before it has a group.
+      if (prepared.size === 0 && ids().length === 0) cgroups.tidy();
     },
   };
 }
