@@ -42,7 +42,6 @@ interface State {
 }
 
 async function runDns(role: Role, signal: AbortSignal): Promise<void> {
-  const { clock, log } = role;
   const state: State = { waiting: "starting", keeper: undefined };
   serveRoleSocket(
     {
