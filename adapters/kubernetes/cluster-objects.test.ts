@@ -34,9 +34,9 @@ describe("what a translation asks the cluster", () => {
 
   test("a token is asked for again while the API server has not noticed where the Pod is", async () => {
     await using world = start();
-    const late = () => statusAnswer(403, "Forbidden", "a pod scheduled on a different node");
-    world.node.answerOnce("POST", /token$/, late);
-    world.node.answerOnce("POST", /token$/, late);
+    for (let i = 0; i < 2; i += 1) {
+      world.node.answerOnce("POST", /token$/, () => statusAnswer(403, "Forbidden", "not yet"));
+    }
     world.node.answerOnce("POST", /token$/, () =>
       Response.json({ status: { token: "t", expirationTimestamp: "2026-11-24T09:00:00Z" } }),
     );
