@@ -31,6 +31,7 @@ export const POD_FIELDS: readonly PodField[] = [
   approximated(
     "spec.subdomain",
     "The full name stands in the Pod's own /etc/hosts; no DNS record tells others of it yet.",
+    { fly: ["approximated", "No DNS record tells of the full name yet."] },
   ),
   refused("spec.setHostnameAsFQDN", "A Machine's host name is one label.", { values: TRUE }),
   refused("spec.hostnameOverride", "A Machine's host name follows spec.hostname."),

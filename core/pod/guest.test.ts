@@ -1,0 +1,51 @@
+import { describe, expect, test } from "bun:test";
+import { assert, integer, property } from "fast-check";
+import { aPod } from "#test/fixtures/pod.ts";
+import { guestFor, wishFor } from "./guest.ts";
+
+describe("the size of a Machine", () => {
+  test.each([
+    [0, 256, "shared", 1, 256],
+    [0, 257, "shared", 1, 512],
+    [1_000, 2_048, "shared", 1, 2_048],
+    [1_001, 256, "shared", 2, 512],
+    [500, 2_049, "shared", 2, 2_304],
+    [8_000, 16_384, "shared", 8, 16_384],
+    [8_001, 256, "performance", 10, 20_480],
+    [1_000, 16_385, "performance", 4, 18_432],
+    [16_000, 131_072, "performance", 16, 131_072],
+  ] as const)(
+    "%d millicores and %d MB: %s %d, %d MB",
+    (cpuMillis, memoryMb, cpu_kind, cpus, memory_mb) => {
+      expect(guestFor({ cpuMillis, memoryMb })).toEqual({ cpu_kind, cpus, memory_mb });
+    },
+  );
+
+  test("there is none beyond the largest that Fly sells", () => {
+    expect(guestFor({ cpuMillis: 16_001, memoryMb: 256 })).toBeUndefined();
+    expect(guestFor({ cpuMillis: 0, memoryMb: 131_073 })).toBeUndefined();
+  });
+
+  test("a size always covers the wish", () => {
+    const cpus = integer({ min: 0, max: 16_000 });
+    const memory = integer({ min: 1, max: 131_072 });
+    assert(
+      property(cpus, memory, (cpuMillis, memoryMb) => {
+        const guest = guestFor({ cpuMillis, memoryMb });
+        expect((guest?.cpus ?? 0) * 1000).toBeGreaterThanOrEqual(cpuMillis);
+        expect(guest?.memory_mb).toBeGreaterThanOrEqual(memoryMb);
+      }),
+    );
+  });
+
+  test("limits are summed; a request counts where it is larger or alone", () => {
+    const { spec } = aPod({
+      containers: [
+        { resources: { limits: { cpu: "500m", memory: "100Mi" }, requests: { cpu: "1" } } },
+        { resources: { requests: { memory: "28Mi" } } },
+        {},
+      ],
+    });
+    expect(wishFor(spec.containers)).toEqual({ cpuMillis: 1_000, memoryMb: 128, isDefault: false });
+  });
+});
