@@ -8,16 +8,23 @@ import { serveStatus } from "#adapters/status/server.ts";
 import { networkPlanFor } from "#core/fly/network.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import { mergeMetrics } from "#core/status/metrics.ts";
-import { type ClusterReport, statusReportFor, unreadyPartsOf } from "#core/status/report.ts";
+import {
+  type ClusterReport,
+  type NodeReport,
+  statusReportFor,
+  unreadyPartsOf,
+} from "#core/status/report.ts";
 import type { Supervisor } from "#core/supervisor/supervisor.ts";
 import packageJson from "../package.json";
 import { readCluster } from "./cluster.ts";
+import { adminClient, nodeReports } from "./cluster-client.ts";
 import type { Config } from "./config.ts";
 import { type DataPaths, roleSocketFor } from "./paths.ts";
 import { ensureToken, readToken } from "./tokens.ts";
 
 const FIRST_PORT = 4290;
 const API_SERVER_PORT = 6443;
+const NODES_TIMEOUT_MS = 1_000;
 const ROLES = ["machines-api", "kubelet", "dns"] as const;
 
 interface StatusApiOptions {
@@ -27,15 +34,8 @@ interface StatusApiOptions {
   readonly clock: Clock;
 }
 
-/** What a role may tell of itself on its socket. */
-const detailsSchema = z.object({
-  /** The kubelet role's. */
-  nodes: z
-    .array(z.object({ name: z.string(), ready: z.boolean(), reason: z.string().exactOptional() }))
-    .exactOptional(),
-  /** Machines by state, of whoever knows them. */
-  machines: z.record(z.string(), z.number()).exactOptional(),
-});
+/** What the kubelet role tells of itself on its socket. */
+const kubeletSchema = z.object({ pods: z.number() });
 
 /**
  * Starts the status API of `serve`: on a unix socket, and with a token on loopback.
@@ -58,9 +58,11 @@ export async function startStatus(
       token: await readToken(tokenFile),
       unready: () => unreadyPartsOf(children.report()),
       async report(asked) {
-        const [cluster, told] = await Promise.all([
+        const [cluster, nodes, pods, machines] = await Promise.all([
           clusterReport(config, paths),
-          detailsOf(roles, paths, asked),
+          nodesOf(paths, clock, asked),
+          podsOf(roles, paths, asked),
+          machinesOf(roles, paths, asked),
         ]);
         return statusReportFor({
           version: packageJson.version,
@@ -68,8 +70,9 @@ export async function startStatus(
           startedAtMs,
           nowMs: clock.now(),
           children: children.report(),
-          nodes: told.flatMap(({ nodes = [] }) => nodes),
-          machines: told.map(({ machines }) => machines).find((counts) => counts !== undefined),
+          nodes,
+          pods,
+          machines,
         });
       },
       async metrics(asked) {
@@ -117,14 +120,39 @@ async function clusterReport(config: Config, paths: DataPaths): Promise<ClusterR
   };
 }
 
-async function detailsOf(
+/** The Nodes as the API server has them; none while it cannot be asked. */
+async function nodesOf(
+  paths: DataPaths,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly NodeReport[]> {
+  try {
+    using client = await adminClient(paths, clock);
+    const deadline = AbortSignal.any([signal, clock.timeout(NODES_TIMEOUT_MS)]);
+    return client === undefined ? [] : await nodeReports(client, deadline);
+  } catch {
+    // What is wrong with the API server is told of its own part.
+    return [];
+  }
+}
+
+async function podsOf(
   roles: RoleClient,
   paths: DataPaths,
   signal: AbortSignal,
-): Promise<readonly z.infer<typeof detailsSchema>[]> {
-  const told = ROLES.map((role) => roles.details(roleSocketFor(paths, role), signal));
-  return (await Promise.all(told)).flatMap((details) => {
-    const known = detailsSchema.safeParse(details);
-    return known.success ? [known.data] : [];
-  });
+): Promise<number | undefined> {
+  const details = await roles.details(roleSocketFor(paths, "kubelet"), signal);
+  return kubeletSchema.safeParse(details).data?.pods;
+}
+
+/** The embedded Machines API counts its Machines in its metrics. */
+async function machinesOf(
+  roles: RoleClient,
+  paths: DataPaths,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, number>> | undefined> {
+  const text = await roles.metrics(roleSocketFor(paths, "machines-api"), signal);
+  if (text === "") return undefined;
+  const counts = text.matchAll(/^fks_machines_api_machines\{state="([a-z_]+)"\} (\d+)$/gm);
+  return Object.fromEntries([...counts].map(([, state = "", count]) => [state, Number(count)]));
 }

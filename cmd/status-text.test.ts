@@ -36,6 +36,7 @@ const REPORT = {
     },
   ],
   nodes: [{ name: "local-a", ready: true }],
+  pods: 2,
   machines: { started: 3, stopped: 0, created: 1 },
 } as const;
 
@@ -50,6 +51,7 @@ API https://[fdaa::1]:6443, Machines embedded, data in /var/lib/fks-node
   ✗ dns             waiting, port 53 is taken, died 1 time
   ✓ Node local-a    Ready
 
+Pods: 2
 Machines: 3 started, 1 created
 `,
   );

@@ -10,7 +10,7 @@ interface Colors {
 
 /** The report for people: one line for the whole, then a line for each part. */
 export function statusText(report: StatusReport, nowMs: number, colors: Colors): string {
-  const { cluster, parts, nodes, machines } = report;
+  const { cluster, parts, nodes, pods, machines } = report;
   const width = Math.max(0, ...[...parts, ...nodes].map(({ name }) => name.length));
   const state = report.ready
     ? colors.green("ready")
@@ -24,7 +24,8 @@ export function statusText(report: StatusReport, nowMs: number, colors: Colors):
       line(ready, `Node ${name}`, width + 5, reason ?? "Ready", colors),
     ),
   ];
-  if (machines !== undefined) lines.push("", `Machines: ${countsText(machines)}`);
+  if (pods !== undefined) lines.push("", `Pods: ${pods}`);
+  if (machines !== undefined) lines.push(`Machines: ${countsText(machines)}`);
   return `${lines.join("\n")}\n`;
 }
 

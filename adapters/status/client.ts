@@ -39,6 +39,7 @@ const reportSchema: z.ZodType<StatusReport> = z.object({
   nodes: z.array(
     z.object({ name: z.string(), ready: z.boolean(), reason: z.string().exactOptional() }),
   ),
+  pods: z.number().exactOptional(),
   machines: z.record(z.string(), z.number()).exactOptional(),
 });
 

@@ -48,6 +48,7 @@ function served(unready: readonly UnreadyPart[] = []) {
           nowMs: 5_000,
           children: [],
           nodes: [],
+          pods: undefined,
           machines: undefined,
         }),
       metrics: async () => "up 1\n",

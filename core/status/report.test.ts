@@ -30,6 +30,7 @@ function reportOf(...children: readonly ChildReport[]) {
     nowMs: 61_500,
     children,
     nodes: [{ name: "local-a", ready: true }],
+    pods: 2,
     machines: { started: 3 },
   });
 }
@@ -40,6 +41,7 @@ test("all is well when every part is ready", () => {
     unready: [],
     uptimeSeconds: 61,
     parts: [{ name: "kine", pid: 7, startedAt: "1970-01-01T00:00:01.000Z" }],
+    pods: 2,
     machines: { started: 3 },
   });
 });

@@ -12,6 +12,8 @@ export interface StatusReport {
   readonly unready: readonly UnreadyPart[];
   readonly parts: readonly PartReport[];
   readonly nodes: readonly NodeReport[];
+  /** Pods on our Nodes; absent while nobody can tell. */
+  readonly pods?: number;
   /** Machines by state; absent while nobody can tell. */
   readonly machines?: Readonly<Record<string, number>>;
 }
@@ -63,12 +65,13 @@ export interface StatusSources {
   readonly nowMs: number;
   readonly children: readonly ChildReport[];
   readonly nodes: readonly NodeReport[];
+  readonly pods: number | undefined;
   readonly machines: Readonly<Record<string, number>> | undefined;
 }
 
 /** The whole report. Pure: it only puts in order what the parts know. */
 export function statusReportFor(sources: StatusSources): StatusReport {
-  const { version, cluster, startedAtMs, nowMs, children, nodes, machines } = sources;
+  const { version, cluster, startedAtMs, nowMs, children, nodes, pods, machines } = sources;
   const unready = unreadyPartsOf(children);
   return {
     version,
@@ -79,6 +82,7 @@ export function statusReportFor(sources: StatusSources): StatusReport {
     unready,
     parts: children.map(partReportFor),
     nodes,
+    ...(pods !== undefined && { pods }),
     ...(machines !== undefined && { machines }),
   };
 }
