@@ -120,7 +120,11 @@ export function hostCgroups(plan: NetworkPlan, layout: CgroupLayout, clock: Cloc
     usage: (path) => (isUnified ? usageUnified(path) : usageSplit(path)),
   };
 
+  /** All hierarchies, while the network is being made: the first container finds its parents. */
   async function split(path: string, limits: MachineLimits): Promise<void> {
+    await Promise.all(
+      hierarchies.map(async (hierarchy) => mkdir(`${hierarchy.path}${path}`, { recursive: true })),
+    );
     if (memory !== undefined) await limitMemory(`${memory.path}${path}`, limits.memoryBytes);
     if (cpu !== undefined) await limitCpu(`${cpu.path}${path}`, limits.cpuMillis);
   }
