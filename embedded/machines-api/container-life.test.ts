@@ -55,13 +55,17 @@ test("ten minutes of running make the next crash a first one again", () => {
   expect(container(run(ranLong, 660_001, 660_002, 1)).notBeforeMs).toBe(670_002);
 });
 
-test("restart policies: on-failure stops at success, no at the first end", () => {
-  const with_ = (policy: "on-failure" | "no"): MachineRecord =>
-    startedMachine({ ...POD, containers: [{ name: "app", image: "web:1", restart: { policy } }] });
+function restarted(policy: "on-failure" | "no"): MachineRecord {
+  return startedMachine({
+    ...POD,
+    containers: [{ name: "app", image: "web:1", restart: { policy } }],
+  });
+}
 
-  expect(container(run(with_("on-failure"), 0, 1, 1)).phase).toBe("pending");
-  expect(container(run(with_("on-failure"), 0, 1, 0)).phase).toBe("done");
-  expect(container(run(with_("no"), 0, 1, 1)).phase).toBe("done");
+test("restart policies: on-failure stops at success, no at the first end", () => {
+  expect(container(run(restarted("on-failure"), 0, 1, 1)).phase).toBe("pending");
+  expect(container(run(restarted("on-failure"), 0, 1, 0)).phase).toBe("done");
+  expect(container(run(restarted("no"), 0, 1, 1)).phase).toBe("done");
 });
 
 test("a plain Machine gives up after ten restarts", () => {

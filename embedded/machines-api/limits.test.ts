@@ -6,8 +6,8 @@ const STOP = bucketFor("POST", "/v1/apps/demo/machines/0a/stop");
 
 test("three calls at once, then one a second, and the answer says how long to wait", () => {
   const clock = fakeClock();
-  const { take } = limits(clock);
-  const ask = (): number => take(STOP.key, STOP.rate);
+  const buckets = limits(clock);
+  const ask = (): number => buckets.take(STOP.key, STOP.rate);
 
   expect([ask(), ask(), ask()]).toEqual([0, 0, 0]);
   expect(ask()).toBe(1_000);
@@ -17,9 +17,11 @@ test("three calls at once, then one a second, and the answer says how long to wa
   expect([ask(), ask()]).toEqual([0, 1_000]);
 });
 
-test("each action on each Machine has a bucket of its own; calls about an App share the App's", () => {
-  const key = (method: string, path: string): string => bucketFor(method, path).key;
+function key(method: string, path: string): string {
+  return bucketFor(method, path).key;
+}
 
+test("each action on each Machine has a bucket of its own; calls about an App share the App's", () => {
   expect(key("POST", "/v1/apps/demo/machines/0a/start")).not.toBe(STOP.key);
   expect(key("POST", "/v1/apps/demo/machines/0b/stop")).not.toBe(STOP.key);
   expect(key("POST", "/v1/apps/demo/machines")).not.toBe(key("GET", "/v1/apps/demo/machines"));

@@ -74,11 +74,12 @@ test("a stop signals once, waits, and then kills", () => {
   });
 });
 
+function signalOf(record: MachineRecord): string | undefined {
+  const { steps } = planFor(record, around({ imageSignals: new Map([["app", "SIGQUIT"]]) }));
+  return steps.flatMap((step) => (step.do === "signal" ? [step.signal] : []))[0];
+}
+
 test("the stop signal is what was asked, else the config's, else the image's", () => {
-  const signalOf = (record: MachineRecord): string | undefined =>
-    planFor(record, around({ imageSignals: new Map([["app", "SIGQUIT"]]) })).steps.flatMap(
-      (step) => (step.do === "signal" ? [step.signal] : []),
-    )[0];
   const config = { ...POD, stop_config: { signal: "SIGINT" } };
   const withConfig: MachineRecord = { ...running(), config };
 

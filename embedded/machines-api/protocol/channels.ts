@@ -1,5 +1,7 @@
 import type { ServerWebSocket } from "bun";
 import type { TerminalSize } from "#core/fly/machine-protocol.ts";
+import type { Clock } from "#core/ports/clock.ts";
+import { inputQueue } from "./input-queue.ts";
 
 /** Kubernetes' remote command protocol; the channel bytes are in docs/machine-protocol.md. */
 export const SUBPROTOCOL = "v5.channel.k8s.io";
@@ -9,8 +11,6 @@ const END = 3;
 const RESIZE = 4;
 const CLOSED = 255;
 
-/** A client that sends faster than this is read leaves the rest in its own socket. */
-const INPUT_BYTES = 256 * 1024;
 /** Above this the socket has to drain before more is written. */
 const OUTPUT_BYTES = 1024 * 1024;
 const MAX_FRAME_BYTES = 64 * 1024;
@@ -38,10 +38,11 @@ export interface Channels {
  */
 export function channelSession(
   work: (channels: Channels, signal: AbortSignal) => Promise<void>,
+  clock: Clock,
   signal: AbortSignal,
 ): Session {
   const gone = new AbortController();
-  const input = inputQueue();
+  const input = inputQueue(clock);
   const resizes = new TransformStream<TerminalSize, TerminalSize>({}, { highWaterMark: 64 });
   const resizeWriter = resizes.writable.getWriter();
   let drained = Promise.withResolvers<void>();
@@ -100,46 +101,6 @@ export function channelSession(
       input.close();
       resizeWriter.close().catch(() => undefined);
       socket = undefined;
-    },
-  };
-}
-
-/** Bytes from the socket, which is paused while nobody takes them. */
-function inputQueue(): {
-  readonly stream: ReadableStream<Uint8Array>;
-  attach(socket: ServerWebSocket<Session>): void;
-  push(part: Uint8Array): void;
-  close(): void;
-} {
-  let socket: ServerWebSocket<Session> | undefined;
-  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  const stop = (): void => {
-    controller = undefined;
-    if (socket?.isPaused === true) socket.resume();
-  };
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      start: (started) => void (controller = started),
-      pull() {
-        if (socket?.isPaused === true) socket.resume();
-      },
-      cancel: stop,
-    },
-    new ByteLengthQueuingStrategy({ highWaterMark: INPUT_BYTES }),
-  );
-  return {
-    stream,
-    attach: (attached) => void (socket = attached),
-    push(part) {
-      // What nobody wants to read is thrown away, as by a closed pipe.
-      if (controller === undefined || part.byteLength === 0) return;
-      controller.enqueue(part);
-      if ((controller.desiredSize ?? 0) <= 0) socket?.pause();
-    },
-    close() {
-      const open = controller;
-      stop();
-      open?.close();
     },
   };
 }

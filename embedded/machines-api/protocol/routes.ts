@@ -45,10 +45,7 @@ export function protocolRoutes(api: Api, signal: AbortSignal): Hono<Bindings> {
       const id = runningContainer(machineAt(api, c), c.req.param("container"));
       const is = (name: string): boolean => c.req.query(name) === "true";
       const streams = { stdin: is("stdin"), stdout: is("stdout"), stderr: is("stderr") };
-      return upgrade(
-        c,
-        execSession(api.runtime, id, { command, tty: is("tty"), ...streams }, signal),
-      );
+      return upgrade(c, execSession(api, id, { command, tty: is("tty"), ...streams }, signal));
     })
     .get(`${MACHINE}/connect`, (c) => {
       const port = Number(c.req.query("port"));
@@ -59,7 +56,7 @@ export function protocolRoutes(api: Api, signal: AbortSignal): Hono<Bindings> {
       if (record.state !== "started") {
         throw new FksError("Conflict", `the Machine is ${record.state}, not started`);
       }
-      return upgrade(c, connectSession(api.runtime, record.id, port, signal));
+      return upgrade(c, connectSession(api, record.id, port, signal));
     })
     .get("/watch", (c) => {
       const body = watchStream(api, AbortSignal.any([c.req.raw.signal, signal]));
