@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { FksError } from "#core/errors.ts";
-import { networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
+import { ipv4RangeFor, networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { hostNetwork } from "./host-network.ts";
 import { withNetns } from "./netns.ts";
@@ -18,8 +18,8 @@ function ownInterfaces(): string {
   return readFileSync("/proc/thread-self/net/dev", "utf8");
 }
 
-function freshNetwork() {
-  const plan = networkPlanFor(randomBytes(4).toString("hex"));
+function freshNetwork(tail = "") {
+  const plan = networkPlanFor(`${randomBytes(4).toString("hex")}${tail}`.slice(-8));
   const nodes = [nodeAddressFor(plan.id, 0), nodeAddressFor(plan.id, 1)];
   return { plan, nodes, network: hostNetwork(plan, nodes, { log, egress: true }) };
 }
@@ -82,6 +82,20 @@ test("a half-made network is made whole", async () => {
 
   expect(networkInterfaces()[plan.hostInterface]).toHaveLength(4);
   await network.remove(signal);
+});
+
+test("a network whose IPv4 range another one has leaves it alone and says so", async () => {
+  const [first, second] = [freshNetwork("e7"), freshNetwork("e7")];
+  await first.network.ensure(signal);
+
+  await second.network.ensure(signal);
+
+  const { cidr } = ipv4RangeFor(first.plan.id);
+  const routes = await runProgram(["ip", "-4", "route", "show", cidr], signal);
+  expect(routes).toContain(first.plan.hostInterface);
+  const warning = log.lines.find(([message]) => message.startsWith("IPv4 range is another"));
+  expect(warning?.[1]).toEqual({ cidr, owner: first.plan.hostInterface });
+  await Promise.all([first, second].map(({ network }) => network.remove(signal)));
 });
 
 test("nothing is left after remove, also when there was nothing", async () => {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { FksError } from "#core/errors.ts";
-import type { NetworkPlan } from "#core/fly/network.ts";
+import { ipv4RangeFor, type NetworkPlan } from "#core/fly/network.ts";
 import type { Log } from "#core/ports/log.ts";
 import { hostCommands, hostLinkCommands, routerCommands } from "./commands.ts";
 import { NETNS_DIR, withNetns } from "./netns.ts";
@@ -45,8 +45,14 @@ export function hostNetwork(
     async ensure(signal) {
       await ensureRouter(plan, signal);
       await ensureLink(plan, signal);
+      const { cidr } = ipv4RangeFor(plan.id);
+      const owner = await ownerOf(cidr, signal);
+      const isTaken = owner !== undefined && owner !== plan.hostInterface;
+      if (isTaken) log.warn("IPv4 range is another instance's, no egress here", { cidr, owner });
+      const commands = hostCommands(plan, nodeAddresses);
       await Promise.all([
-        batch(["ip"], hostCommands(plan, nodeAddresses), signal),
+        // Its route stays; ours would take its Machines' answers away.
+        batch(["ip"], isTaken ? commands.filter((line) => !line.includes(cidr)) : commands, signal),
         batch(["ip", "-n", plan.routerNetns], routerCommands(plan, nodeAddresses), signal),
         egress ? ensureEgress(plan, log, signal) : undefined,
       ]);
@@ -60,6 +66,12 @@ export function hostNetwork(
       await tryProgram(["ip", "netns", "del", plan.routerNetns], signal);
     },
   };
+}
+
+/** The interface that this range is routed to, if any: ranges of networks may coincide. */
+async function ownerOf(cidr: string, signal: AbortSignal): Promise<string | undefined> {
+  const routes = await runProgram(["ip", "-4", "route", "show", cidr], signal);
+  return / dev (\S+)/.exec(routes)?.[1];
 }
 
 /** One `ip` process for many commands. */
