@@ -72,6 +72,8 @@ export function preparedMachines(options: MachinesOptions): Machines {
     },
 
     async remove(machineId, signal) {
+      // Whoever lists the folder also finds what is no Machine.
+      if (!/^\w[\w-]*$/.test(machineId)) return;
       prepared.delete(machineId);
       await Promise.all(attempts.of(machineId).map((id) => attempts.release(id, signal)));
       await removeFolders(machineId);

@@ -93,6 +93,7 @@ test("a Machine is removed twice, half-made, or never made, without a word", asy
   closeSync(openSync(`/run/netns/${machineNetnsFor(plan, machineId)}`, "w"));
   mkdirSync(`${world.machinesDir}/${machineId}/containers/app/0/upper`, { recursive: true });
   await runtime.remove(machineId, signal);
+  for (const name of readdirSync(world.machinesDir)) await runtime.remove(name, signal);
 
   expect(await tracesOf(world)).toEqual(before);
 });
