@@ -3,6 +3,7 @@ import { readTextIfThere } from "#adapters/host/files.ts";
 import { type KubernetesClient, kubernetesClient } from "#adapters/kubernetes/client.ts";
 import { decoderOf } from "#adapters/kubernetes/decode.ts";
 import { accessFrom } from "#adapters/kubernetes/kubeconfig.ts";
+import { FksError } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { NodeReport } from "#core/status/report.ts";
 import type { DataPaths } from "./paths.ts";
@@ -22,6 +23,31 @@ export async function adminClient(
     clock,
   });
   return { ...client, [Symbol.dispose]: () => client.close() };
+}
+
+/**
+ * What the API server says of itself: undefined when it is ready, else its own words.
+ * Throws `Unavailable` when it cannot be asked.
+ */
+export async function unreadyWords(
+  paths: DataPaths,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const text = await readTextIfThere(paths.kubeconfig);
+  if (text === undefined) throw new FksError("Unavailable", `${paths.kubeconfig} is not there`);
+  const { server, ca, credentials } = accessFrom(text);
+  const tls = { ...(ca !== undefined && { ca }), ...("cert" in credentials && credentials) };
+  const url = `${server}/readyz?verbose`;
+  try {
+    const response = await fetch(url, { tls, signal });
+    const words = await response.text();
+    if (response.ok) return undefined;
+    const failing = words.split("\n").filter((line) => line.startsWith("[-]"));
+    return failing.length === 0 ? `HTTP ${response.status}` : failing.join(", ");
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new FksError("Unavailable", `${server} cannot be reached`, { cause });
+  }
 }
 
 const nodeFrom = decoderOf(

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import packageJson from "../package.json";
 import { environment } from "./config.ts";
+import { doctorCommand } from "./doctor.ts";
 import { exitStatusTable, farewellFor } from "./exit.ts";
 import { imageCommand } from "./image.ts";
 import { kubeconfigCommand } from "./kubeconfig.ts";
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   imageCommand(),
   kubeconfigCommand(),
   statusCommand(),
+  doctorCommand(),
   translateCommand(),
   resetCommand(),
   machinesApiCommand(),

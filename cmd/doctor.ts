@@ -1,0 +1,122 @@
+import { Command, Option } from "commander";
+import pc from "picocolors";
+import { flapsApps } from "#adapters/flaps/apps.ts";
+import { callBudget } from "#adapters/flaps/budget.ts";
+import { flapsMachines } from "#adapters/flaps/machines.ts";
+import { hostClock } from "#adapters/host/clock.ts";
+import { stopSignals } from "#adapters/host/signals.ts";
+import { readStatus } from "#adapters/status/client.ts";
+import { FksError } from "#core/errors.ts";
+import type { Apps } from "#core/ports/apps.ts";
+import type { Clock } from "#core/ports/clock.ts";
+import type { Machines } from "#core/ports/machines.ts";
+import type { StatusReport } from "#core/status/report.ts";
+import { readCluster } from "./cluster.ts";
+import { type Config, environment } from "./config.ts";
+import { runChecks } from "./doctor/check.ts";
+import { fileChecks } from "./doctor/files.ts";
+import { hostChecks } from "./doctor/host.ts";
+import { leakCheck } from "./doctor/leaks.ts";
+import { runningChecks } from "./doctor/running.ts";
+import { doctorText } from "./doctor/text.ts";
+import { examples } from "./help.ts";
+import { embeddedUrl } from "./kubelet-machines.ts";
+import { type DataPaths, dataPathsFor } from "./paths.ts";
+import { configOf, logFor, wantsColor, withConfigOptions } from "./role.ts";
+import { statusSocketFor } from "./status-api.ts";
+import { readToken } from "./tokens.ts";
+
+/** `fks-node doctor`: looks at everything that can be wrong, also before the first `serve`. */
+export function doctorCommand(): Command {
+  const command = new Command("doctor")
+    .description("look at host, files, control plane and Machines; exit status 1 when one is wrong")
+    .addOption(
+      new Option("-o, --output <format>", "text or json").choices(["text", "json"]).default("text"),
+    );
+  withConfigOptions(command).action(doctor);
+  return examples(command, "fks-node doctor", "fks-node doctor -o json --data-dir ./data");
+}
+
+async function doctor(
+  { output }: { readonly output: "text" | "json" },
+  self: Command,
+): Promise<void> {
+  const config = await configOf(self);
+  const paths = dataPathsFor(config.dataDir);
+  const clock = hostClock();
+  const { stop } = stopSignals();
+  const cluster = await readCluster(paths).catch((error: unknown) => {
+    if (FksError.is(error, "NotFound")) return undefined;
+    throw error;
+  });
+  const status = statusOf(paths, clock, stop);
+  const access = await machineAccess(config, paths, clock);
+  const results = await runChecks(
+    [
+      ...hostChecks(config, environment()),
+      ...fileChecks(paths, clock, status),
+      ...runningChecks({ config, paths, cluster, status, apps: access?.apps, clock }),
+      ...(config.machines === "embedded"
+        ? [leakCheck({ paths, cluster, machines: await whileServed(status, access), clock })]
+        : []),
+    ],
+    clock,
+    stop,
+  );
+
+  const colors = pc.createColors(wantsColor(process.stdout.isTTY));
+  process.stdout.write(
+    output === "json"
+      ? `${JSON.stringify({ checks: results }, undefined, 2)}\n`
+      : doctorText(results, colors),
+  );
+  if (results.some(({ outcome }) => outcome === "failed")) process.exitCode = 1;
+}
+
+async function statusOf(
+  paths: DataPaths,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<StatusReport | undefined> {
+  try {
+    return await readStatus(statusSocketFor(paths), clock, signal);
+  } catch (error) {
+    if (FksError.is(error, "Unavailable")) return undefined;
+    throw error;
+  }
+}
+
+interface Access {
+  readonly machines: Machines;
+  readonly apps: Apps;
+}
+
+/** The Machines API, as far as it is known where it is and with which token. */
+async function machineAccess(
+  config: Config,
+  paths: DataPaths,
+  clock: Clock,
+): Promise<Access | undefined> {
+  const isFly = config.machines === "fly";
+  try {
+    const baseUrl = isFly ? config.flapsBaseUrl : await embeddedUrl(paths.machinesApiFile);
+    const token = isFly ? config.flyApiToken?.reveal() : await readToken(paths.machinesApiToken);
+    if (token === undefined) return undefined;
+    const budget = callBudget({ clock, enabled: config.limits === "fly" });
+    const deps = { baseUrl, token, budget, clock, log: logFor(config, "doctor") };
+    return {
+      machines: flapsMachines(deps),
+      apps: flapsApps({ ...deps, orgSlug: config.org ?? "personal" }),
+    };
+  } catch (error) {
+    if (error instanceof FksError) return undefined;
+    throw error;
+  }
+}
+
+async function whileServed(
+  status: Promise<StatusReport | undefined>,
+  access: Access | undefined,
+): Promise<Access | undefined> {
+  return (await status) === undefined ? undefined : access;
+}
