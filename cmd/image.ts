@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { Command } from "commander";
 import { hostClock } from "#adapters/host/clock.ts";
 import { stopSignals } from "#adapters/host/signals.ts";
@@ -70,8 +70,7 @@ async function imagesOf(
   onProgress: (progress: ImageProgress) => void,
 ): Promise<Images> {
   const { dataDir } = await configOf(command);
-  const folder = join(dataPathsFor(dataDir).machines, "images");
-  return hostImages({ folder, clock: hostClock(), onProgress });
+  return hostImages({ folder: dataPathsFor(dataDir).images, clock: hostClock(), onProgress });
 }
 
 /** Files smaller than this are read before anyone could look at a percentage. */

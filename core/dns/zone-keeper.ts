@@ -74,7 +74,9 @@ export function zoneKeeper({ protocol, hosts, clock, log }: ZoneKeeperOptions): 
         } catch (error) {
           if (signal.aborted) return;
           if (!(error instanceof FksError)) throw error;
-          log.warn("change stream lost, answering from what was seen last", { err: error });
+          if (isSynced)
+            log.warn("change stream lost, answering from what was seen last", { err: error });
+          else log.debug("change stream not there yet", { err: error });
         }
         await sleep(clock, delayMs, signal).catch(() => {});
         delayMs = Math.min(delayMs * 2, RETRY_MAX_MS);
