@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { podWorld } from "#test/fakes/pod-world.ts";
 import { aPod, TOKEN_MOUNT, TOKEN_VOLUME } from "#test/fixtures/pod.ts";
+import { FksError } from "../errors.ts";
+import type { MachineChange } from "../fly/machine-protocol.ts";
 
 async function running(pod = aPod(), options = {}) {
   const world = podWorld(options);
@@ -154,6 +156,58 @@ describe("a Machine destroyed behind our back", () => {
       containerStatuses: [{ state: { terminated: { exitCode: 137 } } }],
     });
   });
+});
+
+test("a Machine that the stream leaves out is asked for before it counts as lost", async () => {
+  let isBlind = false;
+  const world = podWorld({
+    wrap: (deps) =>
+      isBlind && deps.protocol !== undefined
+        ? { ...deps, protocol: { ...deps.protocol, watch: nothingSeen } }
+        : deps,
+  });
+  world.start();
+  world.cluster.create(aPod({ restartPolicy: "Never" }));
+  await world.pass(50, 4);
+  await world.stop();
+  isBlind = true;
+  world.start();
+  await world.pass(50, 4);
+  await world.stop();
+
+  expect(world.cluster.find("default", "web")?.status?.phase).toBe("Running");
+  expect(world.world.all()).toHaveLength(1);
+});
+
+function deaf(): Promise<never> {
+  return Promise.reject(new FksError("Unavailable", "no answer"));
+}
+
+async function* nothingSeen(signal: AbortSignal): AsyncGenerator<MachineChange> {
+  yield { type: "synced" };
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+}
+
+test("while the Machines API cannot be asked, nothing happens to a Pod", async () => {
+  let isDown = false;
+  const world = podWorld({
+    wrap: (deps) => {
+      if (!isDown || deps.protocol === undefined) return deps;
+      const machines = { ...deps.machines, list: deaf, get: deaf, create: deaf, destroy: deaf };
+      return { ...deps, machines, protocol: { ...deps.protocol, watch: nothingSeen } };
+    },
+  });
+  world.start();
+  world.cluster.create(aPod({ restartPolicy: "Never" }));
+  await world.pass(50, 4);
+  await world.stop();
+  isDown = true;
+  world.start();
+  await world.pass(60_000, 3);
+  await world.stop();
+
+  expect(world.cluster.written).toHaveLength(1);
+  expect(world.world.all()).toHaveLength(1);
 });
 
 describe("ends", () => {

@@ -18,6 +18,8 @@ const STEPS_MAX = 8;
 const RENEW_SPREAD_MS = 60_000;
 const LAG_MS = 2_000;
 
+const NOTHING: Reported = { isGone: false };
+
 /** Moves one Pod and its Machine towards each other; the world is read afresh each time. */
 export function podReconciler(deps: ReconcileDeps): Reconcile {
   const { pods, nodes, clock } = deps;
@@ -42,7 +44,9 @@ export function podReconciler(deps: ReconcileDeps): Reconcile {
       const { machine } = turn.world;
       const step = planFor(turn.world);
       if (machine !== undefined) reportEvents(deps, pod, machine, memory, startedAtMs);
-      const reported = await reportStatus(deps, turn, step, signal);
+      // As long as nobody knows whether the Machine is there, there is nothing to report.
+      const isUnknown = step.do === "prove";
+      const reported = isUnknown ? NOTHING : await reportStatus(deps, turn, step, signal);
       if (reported.isGone) return { recheckInMs: LAG_MS };
 
       const outcome = await takeStep(deps, turn, step, signal);

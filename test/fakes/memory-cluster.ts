@@ -54,25 +54,38 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
   let version = 0;
   configMaps.set("default/kube-root-ca.crt", { "ca.crt": "CERTIFICATE" });
 
-  function changed(): void {
+  function tell(key: string): void {
+    for (const listener of listeners) listener(key);
+  }
+
+  /** The watch tells of everything that is different by now. */
+  function catchUp(): void {
     if (isHeld) return;
     const before = watched;
     watched = new Map([...stored.values()].map((pod) => [keyFor(pod), pod]));
     for (const key of new Set([...before.keys(), ...watched.keys()])) {
-      if (before.get(key) !== watched.get(key)) for (const listener of listeners) listener(key);
+      if (before.get(key) !== watched.get(key)) tell(key);
     }
+  }
+
+  function show(key: string, pod: Pod | undefined): void {
+    if (isHeld) return;
+    if (pod === undefined) watched.delete(key);
+    else watched.set(key, pod);
+    tell(key);
   }
 
   function store(pod: Pod): void {
     version += 1;
     const metadata = { ...pod.metadata, resourceVersion: String(version) };
-    stored.set(nameOf(pod), { ...pod, metadata });
-    changed();
+    const next = { ...pod, metadata };
+    stored.set(nameOf(pod), next);
+    show(keyFor(next), next);
   }
 
   function discard(pod: Pod): void {
     stored.delete(nameOf(pod));
-    changed();
+    show(keyFor(pod), undefined);
   }
 
   function same(pod: Pod): Pod {
@@ -145,14 +158,14 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
     written,
     holdWatch(held) {
       isHeld = held;
-      changed();
+      catchUp();
     },
     onChange: (listener) => void listeners.push(listener),
     become(next) {
       planes.set(clusterUid, stored);
       stored = planes.get(next) ?? new Map<string, Pod>();
       clusterUid = next;
-      changed();
+      catchUp();
     },
     setConfigMap(key, data) {
       if (data === undefined) configMaps.delete(key);
