@@ -12,7 +12,7 @@ export interface Sighting {
 
 /** The Machines of this cluster, by the Pod they belong to; fed by the change stream. */
 export interface MachineView {
-  /** The Machines of this Pod, oldest first; more than one is a mistake to be mended. */
+  /** The Machines of this Pod, oldest first; names see to it that there is one. */
   of(podUid: string): readonly Sighting[];
   all(): readonly Sighting[];
   /** True from the first complete list on. */

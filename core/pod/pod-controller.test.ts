@@ -243,6 +243,19 @@ describe("ends", () => {
   });
 });
 
+test("a container added to a running Pod is named by an Event", async () => {
+  const pod = aPod();
+  const { cluster, pass, stop } = await running(pod);
+  cluster.change("default", "web", (found) => ({
+    ...found,
+    spec: { ...found.spec, ephemeralContainers: [{ name: "debugger" }] },
+  }));
+  await pass(50, 2);
+  await stop();
+
+  expect(cluster.told().map(({ reason }) => reason)).toContain("EphemeralContainersNotCarried");
+});
+
 describe("a Pod that cannot be carried", () => {
   test("stays Pending, says why once, and goes when it is deleted", async () => {
     const { cluster, world, pass, stop } = await running(

@@ -41,6 +41,11 @@ export function imageChangedEvent(containers: readonly string[], nowMs: number):
   return event("image", "Warning", "ImageChangeNotCarried", message, nowMs);
 }
 
+export function ephemeralEvent(containers: readonly string[], nowMs: number): PodEvent {
+  const message = `A running Machine takes no further containers: [${containers.join(" ")}] do not run.`;
+  return event("ephemeral", "Warning", "EphemeralContainersNotCarried", message, nowMs);
+}
+
 /** What happened to a container, as the Machine told it; the id is the same whoever tells it. */
 export function containerEvent(machineId: string, told: ContainerEvent): PodEvent {
   const { seq, type, reason, message, at, container } = told;

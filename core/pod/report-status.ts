@@ -3,7 +3,7 @@ import type { Pod, PodStatus } from "../kube/pod.ts";
 import type { Sighting } from "./machine-view.ts";
 import { isTerminal } from "./phase.ts";
 import { endingOf, hasRun, type Step } from "./plan.ts";
-import { containerEvent, deadlineEvent, imageChangedEvent } from "./pod-events.ts";
+import { containerEvent, deadlineEvent, ephemeralEvent, imageChangedEvent } from "./pod-events.ts";
 import { memoryOf, type PodMemory } from "./pod-memory.ts";
 import { podStatusFor } from "./pod-status.ts";
 import { statusPatchFor } from "./status-patch.ts";
@@ -84,6 +84,8 @@ export function reportEvents(
     const names = changed.map(({ name }) => name);
     teller.tell(pod, imageChangedEvent(names, clock.now()));
   }
+  const added = (pod.spec.ephemeralContainers ?? []).map(({ name }) => name);
+  if (added.length > 0) teller.tell(pod, ephemeralEvent(added, clock.now()));
 }
 
 /** The first word of a Pod whose containers are on their way: it can wait for a better one. */

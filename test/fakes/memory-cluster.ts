@@ -17,6 +17,7 @@ export interface MemoryCluster {
   readonly cluster: ClusterObjects;
   readonly events: PodEvents;
   readonly create: (pod: Pod) => void;
+  readonly change: (namespace: string, name: string, next: (pod: Pod) => Pod) => void;
   /** As `kubectl delete`: with a grace period of 0 the object goes at once. */
   readonly delete: (namespace: string, name: string, graceSeconds?: number) => void;
   readonly find: (namespace: string, name: string) => Pod | undefined;
@@ -142,6 +143,10 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
     create(pod) {
       if (stored.has(nameOf(pod))) throw new FksError("Conflict", `${nameOf(pod)} exists`);
       store(pod);
+    },
+    change(namespace, name, next) {
+      const found = stored.get(`${namespace}/${name}`);
+      if (found !== undefined) store(next(found));
     },
     delete(namespace, name, graceSeconds = 30) {
       const found = stored.get(`${namespace}/${name}`);
