@@ -59,7 +59,7 @@ async function delivered(api: OpenApi, body = pod(), bundle: object = EMPTY): Pr
   return id;
 }
 
-function file(path: string, text: string): object {
+function volumeFile(path: string, text: string): object {
   return { path, mode: 0o644, content: btoa(text) };
 }
 
@@ -100,7 +100,7 @@ describe("bundles", () => {
 
   test("files of a volume change in the running container, and nothing leads out of it", async () => {
     const { api } = await world();
-    const bundle = { containers: {}, volumes: { token: [file("token", "one")] } };
+    const bundle = { containers: {}, volumes: { token: [volumeFile("token", "one")] } };
     const id = await delivered(api, pod({ mounts: [{ name: "token", path: "/run/t" }] }), bundle);
     await reported(api, id, "running");
     const cat = async (): Promise<unknown> => {
@@ -110,12 +110,12 @@ describe("bundles", () => {
     expect(await cat()).toBe("one");
     const put = (volume: string, files: readonly object[]): Promise<Answer> =>
       api.call("PUT", `${machinePath(id)}/volumes/${volume}`, files);
-    expect((await put("token", [file("token", "two")])).status).toBe(204);
+    expect((await put("token", [volumeFile("token", "two")])).status).toBe(204);
     expect(await cat()).toBe("two");
 
     expect((await put("other", [])).field("code")).toBe("NotFound");
     for (const path of ["../x", "/x", "a/../../x", ""]) {
-      expect((await put("token", [file(path, "")])).status).toBe(400);
+      expect((await put("token", [volumeFile(path, "")])).status).toBe(400);
     }
   });
 

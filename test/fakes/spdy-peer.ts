@@ -9,7 +9,7 @@ import {
   SYN_REPLY,
   SYN_STREAM,
 } from "#adapters/kubelet/spdy/frames.ts";
-import { headerReader, headerWriter, type Headers } from "#adapters/kubelet/spdy/header-block.ts";
+import { type Headers, headerReader, headerWriter } from "#adapters/kubelet/spdy/header-block.ts";
 
 export interface SpdyPeer {
   /** Frames of a client that compresses its headers as zlib does, block after block. */
