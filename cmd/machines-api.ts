@@ -10,6 +10,7 @@ import { hostImages } from "#embedded/machines-api/images/host-images.ts";
 import type { Images } from "#embedded/machines-api/images/images.ts";
 import { hostNetwork } from "#embedded/machines-api/network/host-network.ts";
 import { crunRuntime } from "#embedded/machines-api/runtime/crun/crun.ts";
+import { ensureRunDir } from "#embedded/machines-api/runtime/crun/run-dir.ts";
 import { noImages } from "#embedded/machines-api/runtime/no-images.ts";
 import { noRuntime } from "#embedded/machines-api/runtime/none.ts";
 import type { Runtime } from "#embedded/machines-api/runtime/runtime.ts";
@@ -74,16 +75,16 @@ async function serve(role: Role, signal: AbortSignal): Promise<ServedMachinesApi
   const { config, cluster, paths, clock, log } = role;
   const { runtime, images } = partsFor(role, signal);
   const storePath = storePathIn(paths.dataDir);
-  const { runDir } = networkPlanFor(cluster.networkId);
+  const plan = networkPlanFor(cluster.networkId);
   mkdirSync(dirname(storePath), { recursive: true, mode: 0o700 });
-  mkdirSync(runDir, { recursive: true, mode: 0o700 });
+  ensureRunDir(plan);
 
   return serveMachinesApi(
     {
       host: HOST,
       port: await portFor(role),
       storePath,
-      runDir: join(runDir, "api"),
+      runDir: join(plan.runDir, "api"),
       networkId: cluster.networkId,
       runtime,
       images,

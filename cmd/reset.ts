@@ -13,6 +13,7 @@ import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import { hostNetwork } from "#embedded/machines-api/network/host-network.ts";
 import { crunRuntime } from "#embedded/machines-api/runtime/crun/crun.ts";
+import { removeRunDir } from "#embedded/machines-api/runtime/crun/run-dir.ts";
 import { readCluster } from "./cluster.ts";
 import { startConsole } from "./console.ts";
 import { examples } from "./help.ts";
@@ -85,5 +86,5 @@ async function removeTraces(
     watching.abort();
   }
   await hostNetwork(plan, [], { log, egress: false }).remove(signal);
-  await rm(plan.runDir, { recursive: true, force: true });
+  removeRunDir(plan);
 }

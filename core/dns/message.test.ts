@@ -120,6 +120,13 @@ test("names that come again are pointed to", () => {
   expect(two - one).toBe(2 + 10 + 4);
 });
 
+test("a name that came before in another case keeps its own", () => {
+  const target: RecordData = { type: "PTR", target: "WEB.app.internal" };
+  const written = query([{ name: "web.app.internal", ttlS: 5, data: target }]);
+
+  expect(decode(encode(written, 65_535))).toEqual({ kind: "message", message: written });
+});
+
 describe("pointers that lead nowhere good are refused", () => {
   const header = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
   const tail = [0, 1, 0, 1];

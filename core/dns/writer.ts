@@ -1,4 +1,4 @@
-import { canonical, labelsOf, type Name } from "./name.ts";
+import { labelsOf, type Name } from "./name.ts";
 
 /** Bytes of a message that grows; names that came before are pointed to. */
 export interface Writer {
@@ -55,7 +55,8 @@ export function writer(): Writer {
     name(name) {
       const labels = labelsOf(name) ?? [];
       for (const [index, label] of labels.entries()) {
-        const rest = canonical(labels.slice(index).join("\0"));
+        // In the very same case: whoever asked wants to see the name as it was written.
+        const rest = labels.slice(index).join("\0");
         const known = offsets.get(rest);
         if (known !== undefined) {
           self.u16(0xc000 | known);

@@ -1,6 +1,6 @@
 /** A process starts: what the store says and what is on this host become one record. */
-import { containerExited, containerStarted } from "./container-life.ts";
-import { type ContainerRecord, type MachineRecord, withContainer } from "./record.ts";
+import { containerExited, containerStarted, withoutSignals } from "./container-life.ts";
+import { type ContainerRecord, containerOf, type MachineRecord, withContainer } from "./record.ts";
 import type { ContainerId, FoundContainer } from "./runtime/runtime.ts";
 
 export interface Adoption {
@@ -9,6 +9,13 @@ export interface Adoption {
   readonly isRunning: boolean;
   /** Started by nobody we know of: to be killed and released. */
   readonly strays: readonly ContainerId[];
+}
+
+/** A stop signal that was written down may not have been sent: it is sent again. */
+function signalledAnew(record: MachineRecord, name: string): MachineRecord {
+  const container = containerOf(record, name);
+  if (container?.signalledMs === undefined) return record;
+  return withContainer(record, withoutSignals(container));
 }
 
 const UNKNOWN_EXIT_CODE = 137;
@@ -56,7 +63,7 @@ export function containerFound(
     return withContainer(record, { ...container, phase: "pending" });
   }
   const started = found === undefined ? record : containerStarted(record, name, found.startedAtMs);
-  if (found?.state === "running") return started;
+  if (found?.state === "running") return signalledAnew(started, name);
   if (found?.exit !== undefined) return containerExited(started, name, found.exit);
   const end = { exitCode: UNKNOWN_EXIT_CODE, oomKilled: false, atMs: nowMs };
   return containerExited(started, name, end, "ContainerStatusUnknown", UNKNOWN_MESSAGE);
