@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import packageJson from "../package.json";
 import { environment } from "./config.ts";
+import { dnsCommand } from "./dns.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exitStatusTable, farewellFor } from "./exit.ts";
 import { imageCommand } from "./image.ts";
@@ -28,6 +29,7 @@ const COMMANDS: readonly Command[] = [
   configCommand(),
   controlPlaneCommand(),
   kubeletCommand(),
+  dnsCommand(),
 ];
 
 const program = new Command("fks-node")

@@ -19,7 +19,7 @@ const isE2e = (file: string): boolean => file.startsWith("test/e2e/");
 
 const all = [
   ...new Bun.Glob("{cmd,core,adapters,embedded,scripts,test}/**/*.test.ts").scanSync(),
-].sort();
+].toSorted();
 
 const RUNNERS: readonly Runner[] = [
   {
