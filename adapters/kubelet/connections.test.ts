@@ -53,3 +53,19 @@ test("peers that say nothing are let go: before the handshake, after it, and aft
   clock.advance(IDLE_TIMEOUT_MS);
   await Promise.all(ended);
 });
+
+test("an address that is taken is told, and the other Nodes' listeners go too", async () => {
+  await using first = await kubeletWorld();
+  const taken = first.api.listening[0]?.port ?? 0;
+  const free = await freePort();
+  const failure = await kubeletWorld(undefined, [free, taken]).catch((error: unknown) => error);
+  expect(String(failure)).toContain("EADDRINUSE");
+  // The listener that was had is given back.
+  await using again = await kubeletWorld(undefined, [free, 0]);
+  expect(again.api.listening[0]?.port).toBe(free);
+});
+
+async function freePort(): Promise<number> {
+  await using world = await kubeletWorld();
+  return world.api.listening[0]?.port ?? 0;
+}

@@ -43,10 +43,16 @@ export async function serveKubeletApi(
   deps: KubeletApiDeps,
   signal: AbortSignal,
 ): Promise<KubeletApi> {
-  const sessions = boundedSessions({ clock: deps.clock }, signal);
+  const failed = new AbortController();
+  const until = AbortSignal.any([signal, failed.signal]);
+  const sessions = boundedSessions({ clock: deps.clock }, until);
   const servers = await Promise.all(
-    deps.nodes.map((node) => listen({ deps, node, sessions, signal })),
-  );
+    deps.nodes.map((node) => listen({ deps, node, sessions, signal: until })),
+  ).catch((error: unknown) => {
+    // Half of the Nodes would be worse than none: the caller tries again.
+    failed.abort(error);
+    throw error;
+  });
   deps.onTlsChange?.(() => {
     for (const { tls } of servers) tls.setSecureContext(contextOf(deps.tls()));
   });
@@ -95,7 +101,10 @@ async function listen(endpoint: Endpoint): Promise<Listener> {
     connections.destroyAll();
   };
   await new Promise<void>((resolve, reject) => {
-    tls.once("error", reject);
+    tls.on("error", (err) => {
+      if (tls.listening) deps.log.warn("listener failed", { node: node.name, err });
+      reject(err);
+    });
     tls.listen(node.port, node.address, () => resolve());
   });
   signal.addEventListener("abort", stop, { once: true });

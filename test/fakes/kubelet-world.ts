@@ -36,7 +36,10 @@ interface FetchOptions {
 }
 
 /** Two Nodes on loopback, a Pod `web` that runs and a Pod `late` that waits on the first of them. */
-export async function kubeletWorld(clock: Clock = hostClock()): Promise<KubeletWorld> {
+export async function kubeletWorld(
+  clock: Clock = hostClock(),
+  ports: readonly number[] = [0, 0],
+): Promise<KubeletWorld> {
   const [clientCa, serverCa] = await Promise.all([testCa("client-ca"), testCa("server-ca")]);
   const [apiServer, serving] = await Promise.all([
     clientCa.client([{ O: ["system:masters"] }, { CN: ["system:apiserver"] }]),
@@ -60,7 +63,11 @@ export async function kubeletWorld(clock: Clock = hostClock()): Promise<KubeletW
 
   const api = await serveKubeletApi(
     {
-      nodes: ["local-a", "local-b"].map((name) => ({ name, address: "127.0.0.1", port: 0 })),
+      nodes: ["local-a", "local-b"].map((name, index) => ({
+        name,
+        address: "127.0.0.1",
+        port: ports[index] ?? 0,
+      })),
       tls: () => tls,
       onTlsChange: (listener) => {
         changed = listener;
