@@ -44,6 +44,8 @@ function isCode(text: string): text is ErrorCode {
   return text in STATUS_OF;
 }
 
+/** Nobody reads this answer. */
+export const callerGone = (): ApiError => new ApiError(499, "the caller went away");
 export const machineNotFound = (): ApiError => new ApiError(404, "machine not found");
 export const appNotFound = (): ApiError => new ApiError(404, "Could not find App");
 export const invalid = (text: string): ApiError => new ApiError(400, `invalid_argument: ${text}`);

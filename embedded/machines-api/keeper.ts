@@ -18,6 +18,8 @@ import { machineWorker } from "./worker.ts";
 /** A destroyed Machine stays readable: clients ask for its last exit. */
 const DESTROYED_KEPT_MS = 60_000;
 
+const RETRY_MS = 1_000;
+
 export interface KeeperDeps extends Parts {
   readonly store: Store;
   readonly changes: Changes;
@@ -43,7 +45,7 @@ export interface Keeper {
 }
 
 export function machineKeeper(deps: KeeperDeps): Keeper {
-  const { store, runtime, addresses, changes, clock, ids } = deps;
+  const { store, runtime, addresses, changes, clock, ids, log } = deps;
   const slots = new Map<string, Slot>();
   const apps = new Map<string, Map<string, Slot>>();
   const names = new Map<string, Slot>();
@@ -83,11 +85,22 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
     addresses.free(serial);
     if (names.get(`${app}/${name}`)?.record.id === id) names.delete(`${app}/${name}`);
     const leftMs = Math.max(0, destroyedMs + DESTROYED_KEPT_MS - clock.now());
-    clock.after(leftMs, whole.signal, () => {
+    const forget = (): void => {
+      store.forget(id);
       slots.delete(id);
       apps.get(app)?.delete(id);
-      store.forget(id);
-    });
+    };
+    clock.after(leftMs, whole.signal, () => insist("destroyed machine not forgotten", forget));
+  }
+
+  /** Does what nobody would do again: what cannot be written now is written later. */
+  function insist(failure: string, work: () => void): void {
+    try {
+      work();
+    } catch (err) {
+      log.error(failure, { err, retry_in_ms: RETRY_MS });
+      clock.after(RETRY_MS, whole.signal, () => insist(failure, work));
+    }
   }
 
   function exited({ id, ...end }: ContainerExit): void {
@@ -113,7 +126,7 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
   }
 
   async function adopt(signal: AbortSignal): Promise<void> {
-    runtime.onExit(exited);
+    runtime.onExit((exit) => insist("end of a container not written", () => exited(exit)));
     for (const record of store.machines()) {
       newSlot(record);
       if (record.state === "destroyed") forgetLater(record);

@@ -8,7 +8,7 @@ import { addressesOf } from "./addresses.ts";
 import { appDirectory } from "./apps.ts";
 import { bundlesIn } from "./bundles.ts";
 import { changes as newChanges } from "./changes.ts";
-import { ApiError, codeOf, STATUS_OF } from "./errors.ts";
+import { ApiError, callerGone, codeOf, STATUS_OF } from "./errors.ts";
 import { idsFrom, type RandomBytes } from "./ids.ts";
 import type { Images } from "./images/images.ts";
 import { machineKeeper } from "./keeper.ts";
@@ -111,8 +111,13 @@ export async function serveMachinesApi(
   async function stop(): Promise<void> {
     over.abort(new Error("the Machines API stops"));
     const patience = new AbortController();
-    clock.after(STOP_MS, patience.signal, () => void server.stop(true));
-    await Promise.all([server.stop(), keeper.stop()]);
+    const late = Promise.withResolvers<void>();
+    clock.after(STOP_MS, patience.signal, () => {
+      log.warn("answers or steps under way were cut off", { after_ms: STOP_MS });
+      void server.stop(true);
+      late.resolve();
+    });
+    await Promise.race([Promise.all([server.stop(), keeper.stop()]), late.promise]);
     patience.abort();
     store.close();
   }
@@ -175,7 +180,7 @@ function isAuthorized(c: Context, token: string): boolean {
 
 /** Every failure as the protocol that was spoken words it. */
 function answerFor(error: Error, c: Context, log: Log): Response {
-  const failure = apiErrorOf(error);
+  const failure = c.req.raw.signal.aborted ? callerGone() : apiErrorOf(error);
   if (failure.status >= 500) log.error("request failed", { path: c.req.path, err: error });
   const headers = new Headers({ "content-type": "application/json" });
   const { retryAfterSeconds, status, message } = failure;
@@ -190,5 +195,8 @@ function answerFor(error: Error, c: Context, log: Log): Response {
 function apiErrorOf(error: Error): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof FksError) return new ApiError(STATUS_OF[error.code], error.message);
+  if (error.name === "SQLiteError") {
+    return new ApiError(503, `unavailable: the store cannot be used: ${error.message}`);
+  }
   return new ApiError(500, "internal error: the log tells more");
 }

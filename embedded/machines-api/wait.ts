@@ -1,7 +1,7 @@
 import type { MachineState } from "#core/fly/machine.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Changes } from "./changes.ts";
-import { ApiError, machineNotFound } from "./errors.ts";
+import { callerGone, machineNotFound } from "./errors.ts";
 import type { Keeper } from "./keeper.ts";
 import { isResting } from "./life.ts";
 import type { MachineRecord } from "./record.ts";
@@ -86,7 +86,7 @@ export function waitFor(
     const verdict = verdictFor(changed, asked);
     if (verdict.is !== "waiting") resolve(verdict);
   });
-  const onAbort = (): void => reject(new ApiError(499, "the caller went away"));
+  const onAbort = (): void => reject(callerGone());
   signal.addEventListener("abort", onAbort, { once: true });
   deps.clock.after(asked.timeoutMs, over.signal, () => resolve({ is: "waiting" }));
   return promise.finally(() => {

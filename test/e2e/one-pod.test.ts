@@ -127,38 +127,39 @@ describe("one Pod, end to end", () => {
     expect(Bun.hash(back)).toBe(Bun.hash(bytes));
   });
 
-  test("kubectl port-forward reaches the Pod, and a port nobody listens on breaks nothing", async () => {
-    const child = Bun.spawn([...cluster.kubectlCommand(["port-forward", "web", ":8080", ":9"])], {
+  /** Runs `kubectl port-forward` to `port` while `use` works with the local address. */
+  async function forwarded<T>(port: number, use: (url: string) => Promise<T>): Promise<T> {
+    const child = Bun.spawn([...cluster.kubectlCommand(["port-forward", "web", `:${port}`])], {
       stdout: "pipe",
       stderr: "ignore",
       env: { ...process.env, ...cluster.env },
     });
+    let printed = "";
+    const reading = (async () => {
+      for await (const chunk of child.stdout) printed += new TextDecoder().decode(chunk);
+    })();
     try {
-      let printed = "";
-      const reading = (async () => {
-        for await (const chunk of child.stdout) printed += new TextDecoder().decode(chunk);
-      })();
-      const port = (to: number): Promise<string> =>
-        eventually(`forwarding to ${to}`, async () => {
-          const match = new RegExp(`127\\.0\\.0\\.1:(\\d+) -> ${to}\\b`).exec(printed);
-          return match?.[1];
-        });
-      const [web8080, nobody] = [await port(8080), await port(9)];
-
-      expect(await (await fetch(`http://127.0.0.1:${web8080}/`)).text()).toBe(`${WEB_IMAGE}\n`);
-      expect(await fetch(`http://127.0.0.1:${nobody}/`).catch(() => "refused")).toBe("refused");
-      const many = await Promise.all(
-        Array.from({ length: 8 }, () =>
-          fetch(`http://127.0.0.1:${web8080}/`).then((r) => r.text()),
-        ),
-      );
-      expect(new Set(many)).toEqual(new Set([`${WEB_IMAGE}\n`]));
-      child.kill();
-      await reading;
+      const local = await eventually("kubectl forwards", async () => {
+        return /127\.0\.0\.1:(\d+) ->/.exec(printed)?.[1];
+      });
+      return await use(`http://127.0.0.1:${local}/`);
     } finally {
       child.kill();
-      await child.exited;
+      await Promise.all([child.exited, reading]);
     }
+  }
+
+  test("kubectl port-forward reaches the Pod, over many connections at once", async () => {
+    const many = await forwarded(8080, (url) =>
+      Promise.all(Array.from({ length: 8 }, () => fetch(url).then((answer) => answer.text()))),
+    );
+    expect(many).toEqual(Array.from({ length: 8 }, () => `${WEB_IMAGE}\n`));
+  });
+
+  test("kubectl port-forward to a port nobody listens on refuses, and harms nobody else", async () => {
+    const refused = await forwarded(9, (url) => fetch(url).catch(() => "refused"));
+    expect(refused).toBe("refused");
+    expect(await forwarded(8080, (url) => fetch(url).then((a) => a.text()))).toBe(`${WEB_IMAGE}\n`);
   });
 
   test("a Pod asks the API server with its own token and CA, and is known by its ServiceAccount", async () => {
