@@ -10,7 +10,7 @@ import type { Ids } from "./ids.ts";
 import { settled } from "./machine-life.ts";
 import { containerOf, type MachineRecord } from "./record.ts";
 import type { ContainerExit, FoundContainer } from "./runtime/runtime.ts";
-import { type Slot, slotFor } from "./slot.ts";
+import { machineSlots, type Slot } from "./slot.ts";
 import type { Change, Parts } from "./steps.ts";
 import type { Store } from "./store.ts";
 import { machineWorker } from "./worker.ts";
@@ -46,24 +46,13 @@ export interface Keeper {
 
 export function machineKeeper(deps: KeeperDeps): Keeper {
   const { store, runtime, addresses, changes, clock, ids, log } = deps;
-  const slots = new Map<string, Slot>();
-  const apps = new Map<string, Map<string, Slot>>();
-  const names = new Map<string, Slot>();
+  const slots = machineSlots();
   const whole = new AbortController();
   const worker = machineWorker(deps, changeSlot, whole.signal);
 
   function slotOf(id: string): Slot {
     const slot = slots.get(id);
     if (slot === undefined) throw machineNotFound();
-    return slot;
-  }
-
-  function newSlot(record: MachineRecord): Slot {
-    const slot = slotFor(record);
-    slots.set(record.id, slot);
-    const app = apps.get(record.app) ?? new Map<string, Slot>();
-    apps.set(record.app, app.set(record.id, slot));
-    if (record.state !== "destroyed") names.set(`${record.app}/${record.name}`, slot);
     return slot;
   }
 
@@ -75,20 +64,20 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
       const stamped = { ...next, revision, updatedMs: moment.nowMs };
       store.save(stamped, slot.record);
       slot.record = stamped;
+      if (stamped.state === "destroyed") forgetLater(stamped);
+      worker.schedule(slot);
       changes.tell(stamped);
-      if (stamped.state === "destroyed") forgetLater(slot.record);
-    }
-    worker.schedule(slot);
+    } else worker.schedule(slot);
   }
 
-  function forgetLater({ id, app, name, serial, destroyedMs = 0 }: MachineRecord): void {
-    addresses.free(serial);
-    if (names.get(`${app}/${name}`)?.record.id === id) names.delete(`${app}/${name}`);
+  function forgetLater(record: MachineRecord): void {
+    const { destroyedMs = 0 } = record;
+    addresses.free(record.serial);
+    slots.freeName(record);
     const leftMs = Math.max(0, destroyedMs + DESTROYED_KEPT_MS - clock.now());
     const forget = (): void => {
-      store.forget(id);
-      slots.delete(id);
-      apps.get(app)?.delete(id);
+      store.forget(record.id);
+      slots.remove(record);
     };
     clock.after(leftMs, whole.signal, () => insist("destroyed machine not forgotten", forget));
   }
@@ -117,7 +106,7 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
 
   async function adoptMachine(slot: Slot, found: readonly FoundContainer[]): Promise<void> {
     const { record, isRunning, strays } = adoptionFor(slot.record, found, clock.now());
-    slot.isPrepared = isRunning;
+    if (isRunning) slot.preparation = { wanted: 1, made: 1 };
     for (const id of strays) {
       await runtime.signal(id, "SIGKILL", whole.signal);
       await runtime.release(id, whole.signal);
@@ -128,17 +117,17 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
   async function adopt(signal: AbortSignal): Promise<void> {
     runtime.onExit((exit) => insist("end of a container not written", () => exited(exit)));
     for (const record of store.machines()) {
-      newSlot(record);
+      slots.add(record);
       if (record.state === "destroyed") forgetLater(record);
       else addresses.hold(record.serial);
     }
-    runtime.recall?.([...slots.values()].flatMap(runningContainers));
+    runtime.recall?.([...slots.all()].flatMap(runningContainers));
     const found = Map.groupBy(await runtime.list(signal), ({ id }) => id.machineId);
     for (const machineId of found.keys()) {
       const state = slots.get(machineId)?.record.state ?? "destroyed";
       if (state === "destroyed") await runtime.remove(machineId, signal);
     }
-    for (const slot of slots.values()) {
+    for (const slot of slots.all()) {
       if (slot.record.state === "destroyed") continue;
       await adoptMachine(slot, found.get(slot.record.id) ?? []);
     }
@@ -147,14 +136,14 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
   return {
     get: (id) => slots.get(id)?.record,
     *all() {
-      for (const { record } of slots.values()) yield record;
+      for (const { record } of slots.all()) yield record;
     },
-    inApp: (app) => [...(apps.get(app)?.values() ?? [])].map(({ record }) => record),
-    named: (app, name) => names.get(`${app}/${name}`)?.record,
+    inApp: (app) => slots.inApp(app).map(({ record }) => record),
+    named: (app, name) => slots.named(app, name)?.record,
     add(record) {
       store.save(record, undefined);
       changes.tell(record);
-      worker.schedule(newSlot(record));
+      worker.schedule(slots.add(record));
     },
     change(id, how) {
       const slot = slotOf(id);
@@ -162,12 +151,13 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
       return slot.record;
     },
     prepareAgain(id) {
-      slotOf(id).isPrepared = false;
+      const slot = slotOf(id);
+      slot.preparation = { ...slot.preparation, wanted: slot.preparation.wanted + 1 };
     },
     adopt,
     async stop() {
       whole.abort(new Error("the Machines API stops"));
-      for (const { timer } of slots.values()) timer?.controller.abort();
+      for (const { timer } of slots.all()) timer?.controller.abort();
       await worker.settle();
     },
   };

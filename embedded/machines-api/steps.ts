@@ -81,6 +81,7 @@ export async function performStep(step: Step, work: Work): Promise<void> {
 
 async function prepare({ slot, ...work }: Work): Promise<void> {
   const { record } = slot;
+  const { wanted } = slot.preparation;
   const bundle = work.bundles.read(record.id);
   const spec = machineSpecFor(record, work.addresses.of(record.serial), bundle);
   try {
@@ -89,8 +90,9 @@ async function prepare({ slot, ...work }: Work): Promise<void> {
     if (work.signal.aborted || policyOf(record.config).keepsTrying) throw error;
     return work.change((now, moment) => machineFailed(now, sentenceOf(error), moment));
   }
-  slot.isPrepared = true;
   work.change(networkReady);
+  // A bundle with more lines for the hosts file may have come meanwhile.
+  slot.preparation = { ...slot.preparation, made: wanted };
 }
 
 async function release(work: Work, name: string, attempt: number): Promise<void> {
@@ -168,13 +170,14 @@ async function runContainer(work: Work, name: string): Promise<void> {
     const pulled = told(record, name, normal("Pulled", pulledMessage(image, wanted)), nowMs);
     return containerStarting(withImage(pulled, name, image), name, nowMs);
   });
-  try {
-    const { startedAtMs } = await work.atOnce(() => work.runtime.start(result.spec, signal));
-    change((record) => containerStarted(record, name, startedAtMs));
-  } catch (error) {
-    if (signal.aborted) throw error;
-    startFailed(work, name, error);
-  }
+  const started = await work
+    .atOnce(() => work.runtime.start(result.spec, signal))
+    .catch((error: unknown) => {
+      if (signal.aborted) throw error;
+      startFailed(work, name, error);
+    });
+  if (started === undefined) return;
+  change((record) => containerStarted(record, name, started.startedAtMs));
 }
 
 async function imageFor(work: Work, name: string): Promise<Image | undefined> {
@@ -190,20 +193,25 @@ async function imageFor(work: Work, name: string): Promise<Image | undefined> {
       told(record, name, normal("Pulling", `Pulling image "${reference}"`), nowMs),
     );
   };
-  clock.after(PULL_SHOWN_MS, pulling.signal, tell);
+  clock.after(PULL_SHOWN_MS, pulling.signal, () => {
+    try {
+      tell();
+    } catch (err) {
+      work.log.warn("event not written", { machine: slot.record.id, container: name, err });
+    }
+  });
   try {
     const pullPolicy = bundle?.imagePullPolicy ?? "IfNotPresent";
-    const image = await images.ensure({ reference, pullPolicy }, signal);
-    if (image.source === "pulled") tell();
-    const { StopSignal } = image.config;
-    if (StopSignal !== undefined) slot.imageSignals.set(name, StopSignal);
-    return image;
-  } catch (error) {
-    if (signal.aborted) throw error;
-    const failure = pullFailureOf(error, reference);
-    if (failure.reason === "ErrImagePull") tell();
-    failed(work, name, failure);
-    return undefined;
+    const image = await images.ensure({ reference, pullPolicy }, signal).catch((error: unknown) => {
+      if (signal.aborted) throw error;
+      const failure = pullFailureOf(error, reference);
+      if (failure.reason === "ErrImagePull") tell();
+      failed(work, name, failure);
+    });
+    if (image?.source === "pulled") tell();
+    const signalName = image?.config.StopSignal;
+    if (signalName !== undefined) slot.imageSignals.set(name, signalName);
+    return image ?? undefined;
   } finally {
     pulling.abort();
   }

@@ -40,7 +40,7 @@ export function machineWorker(
     const nowMs = clock.now();
     const plan = planFor(slot.record, {
       nowMs,
-      isPrepared: slot.isPrepared,
+      isPrepared: slot.preparation.made === slot.preparation.wanted,
       hasBundle: bundles.has(slot.record.id),
       imageSignals: slot.imageSignals,
     });

@@ -12,7 +12,7 @@ export function at(nowMs: number): Moment {
     ids: {
       ulid: () => {
         made += 1;
-        return `E${String(made).padStart(25, "0")}`;
+        return String(made).padStart(26, "0");
       },
     },
   };
