@@ -15,7 +15,11 @@ import { configOf, withConfigOptions } from "./role.ts";
  * `serve` runs or not: what it loads is there for the next Machine.
  */
 export function imageCommand(): Command {
-  const command = new Command("image").description("images for the Machines on this host");
+  const command = examples(
+    new Command("image").description("images for the Machines on this host"),
+    "fks-node image load web.tar",
+    "fks-node image list",
+  );
 
   withConfigOptions(
     examples(

@@ -10,8 +10,10 @@ import { type DataPaths, dataPathsFor } from "./paths.ts";
 import { configOf, withConfigOptions } from "./role.ts";
 
 export function kubeconfigCommand(): Command {
-  const command = new Command("kubeconfig").description(
-    "print the cluster's kubeconfig, or keep it in your own",
+  const command = examples(
+    new Command("kubeconfig").description("print the cluster's kubeconfig, or keep it in your own"),
+    "fks-node kubeconfig merge",
+    "fks-node kubeconfig print --data-dir ./data",
   );
   withConfigOptions(
     command.command("print").description("print the administrator's kubeconfig"),

@@ -82,8 +82,11 @@ async function removeTraces(
   if (machineIds.length > 0) {
     const watching = new AbortController();
     const runtime = crunRuntime({ plan, machinesDir, clock, log }, watching.signal);
-    for (const machineId of machineIds) await runtime.remove(machineId, signal);
-    watching.abort();
+    try {
+      for (const machineId of machineIds) await runtime.remove(machineId, signal);
+    } finally {
+      watching.abort(new Error("reset is over"));
+    }
   }
   await hostNetwork(plan, [], { log, egress: false }).remove(signal);
   removeRunDir(plan);

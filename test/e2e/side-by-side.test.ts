@@ -1,12 +1,13 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { startCluster } from "./cluster.ts";
 import { loadImages, WEB_IMAGE } from "./images.ts";
 import { isRunning, podOf, podWhen } from "./objects.ts";
 import { succeed } from "./process.ts";
 
-/** Everything of ours that a host could be left with. */
-async function traces(): Promise<readonly string[]> {
+/** Everything of these networks that a host could be left with. */
+async function traces(ids: readonly string[]): Promise<readonly string[]> {
   const links = await succeed(["ip", "-o", "link"]);
   const netns = await succeed(["ip", "netns", "list"]);
   const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
@@ -19,20 +20,19 @@ async function traces(): Promise<readonly string[]> {
       }
     },
   );
-  return [
-    ...links.split("\n").filter((line) => / fks/.test(line)),
-    ...netns.split("\n").filter((line) => line.startsWith("fks-")),
-    ...mounts.filter((line) => line.includes("fks-e2e-") || line.includes("/run/fks-")),
-    ...cgroups,
-  ];
+  const all = [...links.split("\n"), ...netns.split("\n"), ...mounts, ...cgroups];
+  return all.filter((line) => ids.some((id) => line.includes(id)));
 }
 
 test("two instances run side by side, each with its own Pods, and leave nothing behind", async () => {
-  const before = await traces();
   const [one, two] = await Promise.all([
     startCluster(["--name", "one"]),
     startCluster(["--name", "two"]),
   ]);
+  const ids = [one, two].map(({ dataDir }): string => {
+    const { networkId } = JSON.parse(readFileSync(join(dataDir, "cluster.json"), "utf8"));
+    return networkId;
+  });
   try {
     await Promise.all([loadImages(one), loadImages(two)]);
     await Promise.all([one.apply(podOf("web")), two.apply(podOf("web"))]);
@@ -46,11 +46,12 @@ test("two instances run side by side, each with its own Pods, and leave nothing 
       const answer = await fetch(`http://[${address}]:8080/`);
       expect(await answer.text()).toBe(`${WEB_IMAGE}\n`);
     }
+    expect((await traces(ids)).length).toBeGreaterThan(4);
     await two.stop();
     expect((await fetch(`http://[${addresses[0]}]:8080/`)).status).toBe(200);
     expect(await one.kubectl(["exec", "web", "--", "echo", "alive"])).toBe("alive\n");
   } finally {
     await Promise.all([one.close(), two.close()]);
   }
-  expect(await traces()).toEqual([...before]);
+  expect(await traces(ids)).toEqual([]);
 }, 300_000);

@@ -83,6 +83,8 @@ export function controllerManagerArgs(plan: ControlPlanePlan): string[] {
     `--root-ca-file=${serverCa.cert}`,
     `--service-account-private-key-file=${pki.serviceAccountKey}`,
     "--use-service-account-credentials=true",
+    // Our Nodes live and die with this host: a silence is the API server's, and Ready must outlast it.
+    "--node-monitor-grace-period=120s",
     "--allocate-node-cidrs=false",
     // Nodes have no Pod ranges, and no cloud controller stands behind them.
     "--controllers=*,bootstrapsigner,tokencleaner,-nodeipam,-route,-service,-cloud-node-lifecycle",
