@@ -38,7 +38,7 @@ export function limits(clock: Clock): Limits {
       bucket.atMs = nowMs;
       buckets.set(key, bucket);
       if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) / rate.perSecond) * 1_000);
-      
+      bucket.tokens -= 1;
       return 0;
     },
   };

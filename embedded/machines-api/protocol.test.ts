@@ -119,6 +119,36 @@ describe("bundles", () => {
     }
   });
 
+  test("lines for the hosts file are written before the first start, whenever the bundle comes", async () => {
+    const clock = fakeClock();
+    const runtime = noRuntime(clock);
+    const gate = Promise.withResolvers<void>();
+    const hosts: string[] = [];
+    const { api } = await world({
+      clock,
+      runtime: {
+        ...runtime,
+        async prepare(spec, signal) {
+          hosts.push(spec.hosts.some(({ ip }) => ip === "10.9.8.7") ? "all" : "own");
+          await gate.promise;
+          return runtime.prepare(spec, signal);
+        },
+        start(spec, signal) {
+          hosts.push("start");
+          return runtime.start(spec, signal);
+        },
+      },
+    });
+    const id = await api.create(pod());
+    await until(() => hosts.length > 0 || undefined);
+    const bundle = { ...EMPTY, hosts: [{ ip: "10.9.8.7", hostnames: ["db"] }] };
+    await api.call("PUT", `${machinePath(id)}/bundle`, bundle);
+    gate.resolve();
+    await reported(api, id, "running");
+
+    expect(hosts).toEqual(["own", "all", "start"]);
+  });
+
   test("a Machine that is being destroyed takes no bundle", async () => {
     const { api } = await world();
     const id = await delivered(api);
