@@ -5,6 +5,7 @@ import { environment } from "./config.ts";
 import { dnsCommand } from "./dns.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exitStatusTable, farewellFor } from "./exit.ts";
+import { examples } from "./help.ts";
 import { imageCommand } from "./image.ts";
 import { kubeconfigCommand } from "./kubeconfig.ts";
 import { kubectlCommand } from "./kubectl.ts";
@@ -44,8 +45,7 @@ for (const command of COMMANDS) {
   inherit(command, program);
   program.addCommand(command);
 }
-program
-  .command("version")
+examples(program.command("version"), "fks-node version")
   .description("print the version")
   .action(() => void process.stdout.write(`${packageJson.version}\n`));
 inherit(program, program.exitOverride());

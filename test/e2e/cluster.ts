@@ -116,6 +116,9 @@ interface NodeList {
 
 async function nodesReady(cluster: Cluster, serve: Bun.Subprocess): Promise<true | undefined> {
   if (serve.exitCode !== null) throw new Error(`serve ended with exit code ${serve.exitCode}`);
+  // This serve's own word: a killed predecessor's control plane may still answer for a moment.
+  const { exitCode, stdout, stderr } = await cluster.fks(["status"]);
+  if (exitCode !== 0) throw new Error(`${stdout}${stderr}`);
   const { items } = await cluster.get<NodeList>("nodes");
   const ready = items.filter(({ status }) =>
     status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True"),
