@@ -131,11 +131,12 @@ describe("death and return", () => {
   test("an API server that is away for a minute costs no Pod its Ready condition", async () => {
     const before = await lives();
     // Nobody reaches its port; `serve` takes it for dead and starts it again, in vain.
-    const rules =
-      "table inet fks_test { chain away { type filter hook output priority 0; tcp dport 6443 drop; } }";
-    await succeed(["nft", rules]);
+    await succeed(["nft", "-f", "-"], {
+      stdin:
+        "table inet fks_test { chain away { type filter hook output priority 0; tcp dport 6443 drop; }; }\n",
+    });
     await Bun.sleep(60_000);
-    await succeed(["nft", "delete table inet fks_test"]);
+    await succeed(["nft", "delete", "table", "inet", "fks_test"]);
     await eventually("the API server answers", () => cluster.kubectl(["get", "--raw", "/readyz"]), {
       timeoutMs: 60_000,
     });

@@ -34,6 +34,8 @@ export async function createContainer(
   signal: AbortSignal,
 ): Promise<number> {
   const child = Bun.spawn(conmonArgs(request), {
+    // Some versions of conmon note an OOM kill in their working directory as well.
+    cwd: request.folder.persist,
     stdio: ["ignore", "ignore", "ignore", "pipe"],
     // Log lines carry the local time: ours are in UTC.
     env: { PATH: process.env["PATH"] ?? "", TZ: "UTC", _OCI_SYNCPIPE: "3" },
