@@ -30,13 +30,13 @@ format: $(PACKAGES) ## put every file into its format
 golden: $(PACKAGES) ## rewrite golden files and generated documents
 	@$(BUN) scripts/golden.ts
 
-test: setup ## every test: unit, contract, real control plane, real containers
+test: setup build ## every test: unit, contract, real control plane, real containers
 	@$(BUN) scripts/test.ts $(ARGS)
 
 unit: $(PACKAGES) ## only the tests that need no system programs
 	@$(BUN) scripts/test.ts unit $(ARGS)
 
-e2e: setup ## only the end-to-end tests
+e2e: setup build ## only the end-to-end tests
 	@$(BUN) scripts/test.ts e2e $(ARGS)
 
 build: $(PACKAGES) ## dist/fks-node, one executable
