@@ -19,7 +19,7 @@ const TEXT_MAX = 500;
 
 /**
  * The FksError for an answer that is none of 2xx. Total.
- * Source: the error catalogue in the facts on the Machines API, 9.1.
+ * Sources: Fly's docs of the Machines API, fly-go, and answers that people have quoted in public.
  */
 export function errorFor(answer: FailedAnswer): FksError {
   const { text, status } = toldBy(answer.body);

@@ -26,7 +26,7 @@ const TEXT_MAX_LENGTH = 255;
  * Fly's `.internal` names for these Machines, and `hosts` beside them (name → addresses). Pure.
  *
  * Only started Machines have addresses; a name whose Machines are all stopped exists without any.
- * Source: facts on the Machines API, section 5.2.
+ * Source: Fly docs, "Private Networking", on `.internal` names.
  */
 export function zoneFor(
   machines: readonly ZoneMachine[],

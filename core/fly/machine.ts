@@ -1,6 +1,6 @@
 /**
  * The Machine of Fly's Machines API, in Fly's own words and case.
- * Source: facts on the Machines API, sections 1.3, 2 and 3.
+ * Source: the OpenAPI document of the Machines API, and fly-go where the two differ.
  */
 export type MachineId = string;
 

@@ -10,7 +10,7 @@ const SUBSCRIPT = /^metadata\.(labels|annotations)\['(.*)'\]$/;
 
 /**
  * The text a `fieldRef` stands for; "" for a label or annotation that is not there.
- * Undefined when there is no such field. Source: facts on the kubelet, 2.1.
+ * Undefined when there is no such field. Source: Kubernetes docs, "Downward API".
  */
 export function fieldValueFor(pod: Pod, fieldPath: string, at: Addresses): string | undefined {
   const [, map, key = ""] = SUBSCRIPT.exec(fieldPath) ?? [];

@@ -25,7 +25,10 @@ export function isOwnCondition(type: string): boolean {
   return OWN_CONDITIONS.some((one) => one === type);
 }
 
-/** All conditions of the Pod: ours anew, the others as they are. Source: facts on the kubelet, 3.1. */
+/**
+ * All conditions of the Pod: ours anew, the others as they are.
+ * Source: Kubernetes docs, "Pod Lifecycle"; reasons and messages are the kubelet's.
+ */
 export function conditionsFor(pod: Pod, sources: ConditionSources): readonly PodCondition[] {
   const old = pod.status?.conditions ?? [];
   const containersReady = containersReadyFor(sources);

@@ -7,7 +7,7 @@ export function isTerminal(phase: PodPhase | undefined): boolean {
 
 /**
  * The phase these containers add up to. `isEnding`: none runs, and none will be started again,
- * whatever the restart policy says. Source: facts on the kubelet, 3.2.
+ * whatever the restart policy says. Source: the kubelet's `getPhase`.
  */
 export function phaseFor(
   { restartPolicy = "Always" }: PodSpec,

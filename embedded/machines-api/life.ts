@@ -17,7 +17,7 @@ export type LifeEvent =
 /**
  * The life of a Machine. `park` is the end of `skip_launch`, `ended` means that no container runs
  * any more, `relaunch` that a plain Machine's process is started again by its restart policy.
- * Source: facts on the Machines API, 3.1.
+ * Source: Fly docs, "Machine states".
  */
 const NEXT: Readonly<Record<MachineState, Partial<Record<LifeEvent, MachineState>>>> = {
   creating: { destroy: "destroying" },
