@@ -5,7 +5,7 @@ import type { ClusterObjects } from "../ports/cluster.ts";
 import { APP_LABEL, appNameFor } from "./app-name.ts";
 
 /** How long a namespace is taken to be the same one. */
-const TTL_MS = 60_000;
+const FRESH_MS = 60_000;
 
 /** The App of each namespace. */
 export interface NamespaceApps {
@@ -24,7 +24,7 @@ interface NamespaceAppsDeps {
 
 export function namespaceApps(deps: NamespaceAppsDeps): NamespaceApps {
   const { cluster, apps, clusterUid, clock } = deps;
-  const known = shortLived(clock, TTL_MS, async (name, signal) => {
+  const known = shortLived(clock, FRESH_MS, async (name, signal) => {
     const namespace = await cluster.namespace(name, signal);
     const app = appNameFor(namespace, clusterUid);
     if (namespace.labels[APP_LABEL] !== app) {

@@ -10,10 +10,10 @@ export interface ShortLived<T> {
 /** Beyond it the oldest answers are forgotten. */
 const ANSWERS_MAX = 10_000;
 
-/** Asks `read` once for all who want to know within `ttlMs`; a failure is never kept. */
+/** Asks `read` once for all who want to know within `freshMs`; a failure is never kept. */
 export function shortLived<T>(
   clock: Clock,
-  ttlMs: number,
+  freshMs: number,
   read: (key: string, signal: AbortSignal) => Promise<T>,
 ): ShortLived<T> {
   const answers = new Map<string, { readonly untilMs: number; readonly answer: Promise<T> }>();
@@ -24,7 +24,7 @@ export function shortLived<T>(
       if (known !== undefined && known.untilMs > clock.now()) return known.answer;
 
       const answer = read(key, signal);
-      const entry = { untilMs: clock.now() + ttlMs, answer };
+      const entry = { untilMs: clock.now() + freshMs, answer };
       answers.delete(key);
       answers.set(key, entry);
       const [oldest] = answers.keys();

@@ -9,7 +9,7 @@ import type { MachineView } from "./machine-view.ts";
 
 const RETRY_MIN_MS = 250;
 const RETRY_MAX_MS = 10_000;
-const POLL_MS = 10_000;
+const RELIST_MS = 10_000;
 
 interface FeedDeps {
   readonly view: MachineView;
@@ -41,7 +41,7 @@ export async function followMachines(
 }
 
 /** Keeps the view up to date where there is no change stream: lists every App of ours. */
-export async function pollMachines(
+export async function relistMachines(
   deps: FeedDeps & {
     readonly apps: Apps;
     readonly machines: Machines;
@@ -52,16 +52,16 @@ export async function pollMachines(
   const { clock, log } = deps;
   while (!signal.aborted) {
     try {
-      await poll(deps, signal);
+      await listOnce(deps, signal);
     } catch (err) {
-      if (!signal.aborted) log.warn("machines not listed", { err, retry_in_ms: POLL_MS });
+      if (!signal.aborted) log.warn("machines not listed", { err, retry_in_ms: RELIST_MS });
     }
-    if (!(await pause(clock, POLL_MS, signal))) return;
+    if (!(await pause(clock, RELIST_MS, signal))) return;
   }
 }
 
-async function poll(
-  { view, apps, machines, clusterUid }: Parameters<typeof pollMachines>[0],
+async function listOnce(
+  { view, apps, machines, clusterUid }: Parameters<typeof relistMachines>[0],
   signal: AbortSignal,
 ): Promise<void> {
   view.begin();

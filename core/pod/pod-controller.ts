@@ -7,7 +7,7 @@ import { sleep } from "../ports/clock.ts";
 import type { PodEvents } from "../ports/pods.ts";
 import { eventTeller } from "./event-teller.ts";
 import { keyOfStamps, stampsOf } from "./identity.ts";
-import { followMachines, pollMachines } from "./machine-feed.ts";
+import { followMachines, relistMachines } from "./machine-feed.ts";
 import { machineView, type Sighting } from "./machine-view.ts";
 import { podReconciler } from "./reconcile.ts";
 import { podResolver } from "./resolve.ts";
@@ -16,8 +16,8 @@ import { sweepForever } from "./sweep.ts";
 
 /** Enough to keep the Machines API and the API server busy; each works on another Pod. */
 const WORKERS = 32;
-const SYNC_POLL_MS = 50;
-const CLUSTER_POLL_MS = 1_000;
+const SYNC_LOOK_MS = 50;
+const CLUSTER_RETRY_MS = 1_000;
 
 export type PodControllerDeps = Omit<
   ReconcileDeps,
@@ -75,16 +75,16 @@ export function podController(deps: PodControllerDeps): PodController {
         log.error("another control plane answers: no pod is looked at", { actual, clusterUid });
       } catch (err) {
         if (!(err instanceof FksError)) throw err;
-        log.warn("cluster not known yet", { err, retry_in_ms: CLUSTER_POLL_MS });
+        log.warn("cluster not known yet", { err, retry_in_ms: CLUSTER_RETRY_MS });
       }
-      await sleep(clock, CLUSTER_POLL_MS, signal);
+      await sleep(clock, CLUSTER_RETRY_MS, signal);
     }
   }
 
   /** Nothing is decided before both sides are known: half a picture looks like a loss. */
   async function work(signal: AbortSignal): Promise<void> {
     await meetCluster(signal);
-    while (waitsFor() !== undefined) await sleep(clock, SYNC_POLL_MS, signal);
+    while (waitsFor() !== undefined) await sleep(clock, SYNC_LOOK_MS, signal);
     queue = workQueue(clock, signal);
     for (const key of pods.keys()) queue.add(key);
     for (const { machine } of view.all()) {
@@ -103,7 +103,7 @@ export function podController(deps: PodControllerDeps): PodController {
       const feed = { ...deps, view };
       await Promise.all([
         protocol === undefined
-          ? pollMachines(feed, signal)
+          ? relistMachines(feed, signal)
           : followMachines({ ...feed, protocol }, signal),
         teller.run(signal),
         untilAborted(work, signal),

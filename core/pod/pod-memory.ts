@@ -5,7 +5,7 @@ import type { StopRequest } from "./plan.ts";
 import { statusPatchFor } from "./status-patch.ts";
 
 /** How long a status we wrote is believed over a later copy that does not show it. */
-const SENT_TTL_MS = 30_000;
+const SENT_BELIEVED_MS = 30_000;
 
 /** What is remembered of a Pod between two looks. All of it is a cache: losing it costs a call. */
 export interface PodMemory {
@@ -65,7 +65,7 @@ export function withSentStatus(pod: Pod, memory: PodMemory, nowMs: number): Pod 
   const { sent } = memory;
   if (sent === undefined) return pod;
   const isLater = pod.metadata.resourceVersion !== sent.over;
-  const isOld = isLater && sent.atMs + SENT_TTL_MS < nowMs;
+  const isOld = isLater && sent.atMs + SENT_BELIEVED_MS < nowMs;
   if (isOld || statusPatchFor(pod, sent.status) === undefined) {
     delete memory.sent;
     return pod;

@@ -5,7 +5,7 @@ import type { ClusterObjects, ConfigMapView, PodToken } from "../ports/cluster.t
 import { configMapsFor, tokenWishesFor, type VolumeSources } from "./projected-volume.ts";
 
 /** How long a ConfigMap read for one Pod serves the next one too. */
-const CONFIG_MAP_TTL_MS = 10_000;
+const CONFIG_MAP_FRESH_MS = 10_000;
 const RENEW_AT = 0.8;
 
 export interface ResolvedSources extends VolumeSources {
@@ -21,7 +21,7 @@ export type Resolution =
 export type Resolve = (pod: Pod, signal: AbortSignal) => Promise<Resolution>;
 
 export function podResolver(cluster: ClusterObjects, clock: Clock): Resolve {
-  const configMaps = shortLived(clock, CONFIG_MAP_TTL_MS, (key, signal) => {
+  const configMaps = shortLived(clock, CONFIG_MAP_FRESH_MS, (key, signal) => {
     const [namespace = "", name = ""] = key.split("/");
     return cluster.configMap(namespace, name, signal);
   });

@@ -9,7 +9,7 @@ export interface FileLock {
   holdIfFree(work: () => Promise<void>): Promise<boolean>;
 }
 
-const POLL_MS = 10;
+const LOOK_MS = 10;
 
 /** A lock on `file`, which is made if missing. A process that dies gives its locks back. */
 export function fileLock(file: string, clock: Clock): FileLock {
@@ -17,7 +17,7 @@ export function fileLock(file: string, clock: Clock): FileLock {
     async hold(kind, work, signal) {
       const fd = openSync(file, "a", 0o600);
       try {
-        while (!tryLock(fd, kind)) await sleep(clock, POLL_MS, signal);
+        while (!tryLock(fd, kind)) await sleep(clock, LOOK_MS, signal);
         return await work();
       } finally {
         closeSync(fd);
