@@ -375,6 +375,22 @@ describe("volumes", () => {
     expect(full.stderr).toContain("No space left");
   });
 
+  test("of files are there for all containers of a Machine that start at once", async () => {
+    const tokens = volume("files", [file("token", "secret")]);
+    const mounts = [{ volume: tokens, path: "/run/t", readOnly: true }];
+    const { machine } = await run(FOREVER);
+    const names = ["a", "b", "c", "d"];
+    const others = names.map((name) =>
+      containerSpec(world, machine, ["cat", "/run/t/token"], { name, mounts }),
+    );
+
+    await Promise.all(others.map((other) => world.runtime.start(other, world.signal)));
+
+    for (const name of names) {
+      expect(await world.exit(machine.machineId, name)).toMatchObject({ exitCode: 0 });
+    }
+  });
+
   test("of files change under a running container, and it cannot change them", async () => {
     const tokens = volume("files", [file("token", "old"), file("sub/ca", "ca")]);
     const { machine, id } = await run(FOREVER, {

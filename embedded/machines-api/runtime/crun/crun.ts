@@ -20,6 +20,7 @@ import { logStream } from "./logs.ts";
 import { preparedMachines } from "./machines.ts";
 import { awaitsSignal, signalProcess } from "./processes.ts";
 import { ensureRunDir } from "./run-dir.ts";
+import { turns } from "./turns.ts";
 import { ensureVolume, writeFilesVolume } from "./volumes.ts";
 
 /** How long a container's init may take to be ready for signals. */
@@ -68,6 +69,8 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
     facts,
     conmon,
   });
+  // The containers of a Machine start together and may mount the same volume.
+  const inTurn = turns();
   const machines = preparedMachines({ machinesDir, folders, cgroups, network, attempts });
   const execTargetOf = execTargets(plan, folders, [runtime.path, ...runtime.args, "exec"], clock);
 
@@ -84,7 +87,8 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
       const { hosts, resolvConf, hostname, shm, ...folder } = folders.machine(machineId);
       const volumes: Record<string, string> = {};
       for (const { volume } of container.mounts) {
-        volumes[volume.name] = await ensureVolume(folder, volume, clock.now());
+        const make = async (): Promise<string> => ensureVolume(folder, volume, clock.now());
+        volumes[volume.name] = await inTurn(`${machineId}/${volume.name}`, make);
       }
       const namespaces = network.namespaces(machineId);
       const paths = { init, hosts, resolvConf, hostname, shm, volumes, namespaces };
@@ -121,7 +125,9 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
       connectInside(machineNetnsFor(plan, machineId), port, aborted),
 
     async writeVolume(machineId, volume) {
-      await writeFilesVolume(folders.machine(machineId), volume, clock.now());
+      const write = async (): Promise<void> =>
+        writeFilesVolume(folders.machine(machineId), volume, clock.now());
+      await inTurn(`${machineId}/${volume.name}`, write);
     },
 
     async stats(machineId) {
