@@ -3,7 +3,6 @@ import type { Bundle, ContainerBundle, ContainerResources } from "../fly/machine
 import { expand } from "../kube/expansion.ts";
 import type { Container, Pod } from "../kube/pod.ts";
 import { millisOf, wholeOf } from "../kube/quantity.ts";
-import { hostnameFor } from "./dns-config.ts";
 import { type ApiServerAddress, type EnvSources, envFor } from "./env.ts";
 import { filesFor, type VolumeSources } from "./projected-volume.ts";
 
@@ -21,7 +20,8 @@ export function bundleFor(
 ): Bundle {
   const at = { ...sources, podIP: machine.private_ip };
   const volumes = (pod.spec.volumes ?? []).filter(({ projected }) => projected !== undefined);
-  const hosts = hostsFor(pod, machine.private_ip);
+  // The Machine writes the lines of its own names.
+  const hosts = pod.spec.hostAliases ?? [];
   return {
     containers: Object.fromEntries(
       pod.spec.containers.map((container) => [container.name, containerFor(pod, container, at)]),
@@ -29,7 +29,9 @@ export function bundleFor(
     volumes: Object.fromEntries(
       volumes.map((volume) => [volume.name, filesFor(pod, volume, sources, at)]),
     ),
-    ...(hosts.length === 0 ? {} : { hosts }),
+    ...(hosts.length === 0
+      ? {}
+      : { hosts: hosts.map(({ ip, hostnames = [] }) => ({ ip, hostnames })) }),
   };
 }
 
@@ -64,13 +66,4 @@ function resourcesFor({ resources }: Container): ContainerResources | undefined 
     ...(cpu === undefined ? {} : { cpu_millis: millisOf(cpu) }),
     ...(memory === undefined ? {} : { memory_bytes: wholeOf(memory) }),
   };
-}
-
-/** Lines of /etc/hosts beside the Machine's own: the full name, and the Pod's aliases. */
-function hostsFor(pod: Pod, podIP: string): NonNullable<Bundle["hosts"]> {
-  const { subdomain, hostAliases = [] } = pod.spec;
-  const hostname = hostnameFor(pod);
-  const full = `${hostname}.${subdomain}.${pod.metadata.namespace}.svc.cluster.local`;
-  const own = subdomain === undefined ? [] : [{ ip: podIP, hostnames: [full, hostname] }];
-  return [...own, ...hostAliases.map(({ ip, hostnames = [] }) => ({ ip, hostnames }))];
 }

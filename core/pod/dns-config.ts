@@ -8,10 +8,13 @@ export interface ClusterDns {
 }
 
 const HOSTNAME_MAX = 63;
+const DEFAULT_DOMAIN = "cluster.local";
 
 /** How the Machine is called and whom it asks for names, as `dnsPolicy` and `dnsConfig` say. */
 export function dnsConfigFor(pod: Pod, dns: ClusterDns | undefined): DnsConfig {
-  const { dnsPolicy = "ClusterFirst", dnsConfig = {} } = pod.spec;
+  const { dnsPolicy = "ClusterFirst", dnsConfig = {}, subdomain } = pod.spec;
+  const hostname = hostnameFor(pod);
+  const zone = `${pod.metadata.namespace}.svc.${dns?.domain ?? DEFAULT_DOMAIN}`;
   const cluster = dns !== undefined && dnsPolicy.startsWith("ClusterFirst") ? dns : undefined;
   const nameservers = [...(cluster?.nameservers ?? []), ...(dnsConfig.nameservers ?? [])];
   const searches = [...searchesFor(pod, cluster), ...(dnsConfig.searches ?? [])];
@@ -20,7 +23,8 @@ export function dnsConfigFor(pod: Pod, dns: ClusterDns | undefined): DnsConfig {
     ...(dnsConfig.options ?? []),
   ];
   return {
-    hostname: hostnameFor(pod),
+    hostname,
+    ...(subdomain === undefined ? {} : { hostname_fqdn: `${hostname}.${subdomain}.${zone}` }),
     ...(nameservers.length === 0 ? {} : { nameservers }),
     ...(searches.length === 0 ? {} : { searches }),
     ...(options.length === 0 ? {} : { options }),
@@ -28,7 +32,7 @@ export function dnsConfigFor(pod: Pod, dns: ClusterDns | undefined): DnsConfig {
 }
 
 /** The name inside the Machine, cut to what a kernel takes. */
-export function hostnameFor(pod: Pod): string {
+function hostnameFor(pod: Pod): string {
   const name = pod.spec.hostname ?? pod.metadata.name;
   return name.slice(0, HOSTNAME_MAX).replace(/[-.]+$/, "");
 }

@@ -134,6 +134,7 @@ test("the Machine's network has its names, resolver and limits", () => {
     guest: { cpu_kind: "shared", cpus: 2, memory_mb: 512 },
     dns: {
       hostname: "web-0",
+      hostname_fqdn: "web-0.web.default.svc.cluster.local",
       searches: ["svc.cluster.local"],
       options: [{ name: "ndots", value: "5" }],
     },
@@ -147,7 +148,14 @@ test("the Machine's network has its names, resolver and limits", () => {
     memoryBytes: 512 * 1024 * 1024,
     dns: { nameservers: ["fdaa::3"], searches: ["svc.cluster.local"], options: ["ndots:5"] },
   });
-  expect(spec.hosts).toContainEqual({ ip: "10.0.0.1", hostnames: ["db"] });
+  expect(spec.hosts).toEqual([
+    {
+      ip: ADDRESS.ipv6,
+      hostnames: ["web-0.web.default.svc.cluster.local", "web-0", "fly-local-6pn"],
+    },
+    { ip: ADDRESS.ipv4, hostnames: ["fly-global-services"] },
+    { ip: "10.0.0.1", hostnames: ["db"] },
+  ]);
 });
 
 test("the event Pulled tells where an image came from", () => {

@@ -46,8 +46,6 @@ export function machineSpecFor(
     hostname,
     address,
     hosts: [
-      { ip: "127.0.0.1", hostnames: ["localhost"] },
-      { ip: "::1", hostnames: ["localhost", "ip6-localhost", "ip6-loopback"] },
       { ip: address.ipv6, hostnames: [...names, "fly-local-6pn"] },
       { ip: address.ipv4, hostnames: ["fly-global-services"] },
       ...(bundle?.hosts ?? []),

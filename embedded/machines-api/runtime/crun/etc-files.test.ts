@@ -5,8 +5,13 @@ import { machineSpec } from "./testing/world.ts";
 
 const machine = machineSpec(networkPlanFor("0a1b2c3d"), 1);
 
-test("a Machine knows its own name and what it was told", () => {
+test("a Machine knows localhost, its own name and what it was told, each once", () => {
   expect(hostsFileFor(machine)).toStartWith("127.0.0.1\tlocalhost\n::1\tlocalhost ");
+  expect(
+    hostsFileFor(machine)
+      .split("\n")
+      .filter((line) => line.endsWith("\tweb-1")),
+  ).toHaveLength(1);
   expect(hostsFileFor(machine)).toEndWith(
     "fdaa:a1b:2c3d:a7b:1:0:1:2\tweb-1\n10.1.2.3\tdb.internal db\n",
   );

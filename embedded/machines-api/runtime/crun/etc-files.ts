@@ -1,8 +1,8 @@
 /** The three files every container of a Machine gets. Pure. */
 import type { MachineSpec } from "../runtime.ts";
 
-/** `/etc/hosts`: localhost, the Machine itself, then what it was given. */
-export function hostsFileFor({ address, hostname, hosts }: MachineSpec): string {
+/** `/etc/hosts`: what every Linux has, then the Machine's own lines. */
+export function hostsFileFor({ hosts }: MachineSpec): string {
   const lines = [
     ["127.0.0.1", "localhost"],
     ["::1", "localhost", "ip6-localhost", "ip6-loopback"],
@@ -10,7 +10,6 @@ export function hostsFileFor({ address, hostname, hosts }: MachineSpec): string 
     ["fe00::0", "ip6-mcastprefix"],
     ["fe00::1", "ip6-allnodes"],
     ["fe00::2", "ip6-allrouters"],
-    [address.ipv6, hostname],
     ...hosts.map(({ ip, hostnames }) => [ip, ...hostnames]),
   ];
   return `${lines.map(([ip = "", ...names]) => `${ip}\t${names.join(" ")}`).join("\n")}\n`;

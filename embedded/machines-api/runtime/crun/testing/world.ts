@@ -103,12 +103,17 @@ export async function openWorld({ clock, log, ...options }: WorldOptions): Promi
 
 /** The Machine with this serial number; its id ends with it. */
 export function machineSpec(plan: NetworkPlan, serial: number): MachineSpec {
+  const hostname = `web-${serial}`;
+  const ipv6 = machineAddressFor(plan.id, serial);
   return {
     machineId: serial.toString(16).padStart(14, "0"),
     app: "app",
-    hostname: `web-${serial}`,
-    address: { ipv6: machineAddressFor(plan.id, serial), ipv4: machineIpv4For(plan.id, serial) },
-    hosts: [{ ip: "10.1.2.3", hostnames: ["db.internal", "db"] }],
+    hostname,
+    address: { ipv6, ipv4: machineIpv4For(plan.id, serial) },
+    hosts: [
+      { ip: ipv6, hostnames: [hostname] },
+      { ip: "10.1.2.3", hostnames: ["db.internal", "db"] },
+    ],
     dns: { nameservers: [plan.resolver], searches: ["a.internal"], options: ["ndots:5"] },
     cpuMillis: 1_000,
     memoryBytes: 256 * MIB,
