@@ -2,50 +2,19 @@
  * What happens to one container of a Machine, as functions from record to record. They decide
  * phases, what is shown, restarts and the kubelet's events; nothing here waits or acts.
  */
-import type { ContainerEvent, ContainerState } from "#core/fly/machine-protocol.ts";
-import { goDuration, KUBELET_BACK_OFF, longer } from "./back-off.ts";
+import type { ContainerState } from "#core/fly/machine-protocol.ts";
+import { goDuration } from "./back-off.ts";
+import { normal, told, warning } from "./container-events.ts";
 import { crashBackOffAfter, hasRunLong, policyOf, restartFor } from "./policy.ts";
 import {
   type ContainerEnd,
   type ContainerRecord,
   containerOf,
   iso,
+  lastStateOf,
   type MachineRecord,
   withContainer,
 } from "./record.ts";
-
-const EVENTS_KEPT = 50;
-
-/** For how long `ErrImagePull` and its like are shown before the back-off is. */
-const FAILURE_SHOWN_MS = 1_000;
-
-type Told = Pick<ContainerEvent, "type" | "reason" | "message">;
-
-/** Adds an event in the kubelet's words; the oldest beyond fifty are forgotten. */
-export function told(
-  record: MachineRecord,
-  container: string,
-  event: Told,
-  nowMs: number,
-): MachineRecord {
-  const seq = (record.containerEvents.at(-1)?.seq ?? 0) + 1;
-  const entry: ContainerEvent = { seq, container, ...event, at: iso(nowMs) };
-  return {
-    ...record,
-    containerEvents: [...record.containerEvents, entry].slice(-EVENTS_KEPT),
-  };
-}
-
-export const normal = (reason: string, message: string): Told => ({
-  type: "Normal",
-  reason,
-  message,
-});
-export const warning = (reason: string, message: string): Told => ({
-  type: "Warning",
-  reason,
-  message,
-});
 
 /** The written intent to start: the attempt is fixed, so that a later process recognises it. */
 export function containerStarting(
@@ -57,7 +26,7 @@ export function containerStarting(
   if (container === undefined) return record;
   const attempt = record.attempts[name] ?? 0;
   const isRestart = container.exit !== undefined;
-  const lastState = terminatedOf(container) ?? container.lastState;
+  const lastState = lastStateOf(container);
   const { next: _next, exit: _exit, ...rest } = container;
   const changed = withContainer(record, {
     ...rest,
@@ -137,6 +106,11 @@ export function containerExited(
   return backingOff(record, again, shown, restart.delayMs, end.atMs);
 }
 
+function reasonOf(end: ContainerEnd): string {
+  if (end.oomKilled) return "OOMKilled";
+  return end.exitCode === 0 ? "Completed" : "Error";
+}
+
 function backingOff(
   record: MachineRecord,
   container: ContainerRecord,
@@ -155,98 +129,13 @@ function backingOff(
   return told(changed, name, warning("BackOff", text), nowMs);
 }
 
-/** Why an image or a start did not work, in the kubelet's words. */
-export interface ContainerFailure {
-  /** `ErrImagePull`, `InvalidImageName`, `CreateContainerError` … */
-  readonly reason: string;
-  readonly message: string;
-  /** False: nothing but another configuration can help. */
-  readonly isWorthRetrying: boolean;
-}
-
-/** A try that did not lead to a process: the container waits, longer each time, and says why. */
-export function containerFailed(
-  record: MachineRecord,
-  name: string,
-  failure: ContainerFailure,
-  nowMs: number,
-): MachineRecord {
-  const container = containerOf(record, name);
-  if (container === undefined) return record;
-  const { reason, message } = failure;
-  const { next: _next, ...rest } = container;
-  const lastState = terminatedOf(container) ?? container.lastState;
-  const backOffMs = longer(KUBELET_BACK_OFF, container.failBackOffMs);
-  const waiting: ContainerRecord = {
-    ...rest,
-    ...(lastState === undefined ? {} : { lastState }),
-    phase: failure.isWorthRetrying ? "pending" : "refused",
-    unreleased:
-      container.phase === "starting"
-        ? [...container.unreleased, container.attempt]
-        : container.unreleased,
-    shown: { waiting: { reason, message } },
-    failBackOffMs: backOffMs,
-    notBeforeMs: nowMs + backOffMs,
-    ...(reason === "ErrImagePull" ? { next: backOffOf(container.image, message, nowMs) } : {}),
-  };
-  const detail = reason === "ErrImagePull" ? `Failed to pull image "${container.image}": ` : "";
-  const first = told(
-    withContainer(record, waiting),
-    name,
-    warning("Failed", `${detail}${message}`),
-    nowMs,
-  );
-  return told(first, name, warning("Failed", `Error: ${reason}`), nowMs);
-}
-
-function backOffOf(
-  image: string,
-  message: string,
-  nowMs: number,
-): NonNullable<ContainerRecord["next"]> {
-  return {
-    atMs: nowMs + FAILURE_SHOWN_MS,
-    reason: "ImagePullBackOff",
-    message: `Back-off pulling image "${image}": ErrImagePull: ${message}`,
-  };
-}
-
-/** Shows what a waiting container shows next: the back-off after its failure. */
-export function containerBacksOff(
-  record: MachineRecord,
-  name: string,
-  nowMs: number,
-): MachineRecord {
-  const container = containerOf(record, name);
-  if (container?.next === undefined) return record;
-  const { next, ...rest } = container;
-  const shown = { waiting: { reason: next.reason, message: next.message } };
-  const changed = withContainer(record, { ...rest, shown });
-  if (next.reason !== "ImagePullBackOff") return changed;
-  const backOff = normal("BackOff", `Back-off pulling image "${container.image}"`);
-  const failed = warning("Failed", `Error: ${next.reason}`);
-  return told(told(changed, name, backOff, nowMs), name, failed, nowMs);
-}
-
-/** The runtime would not start it: to Kubernetes a container that ended at once with 128. */
-export function containerNotRunnable(
-  record: MachineRecord,
-  name: string,
-  message: string,
-  nowMs: number,
-): MachineRecord {
-  const end: ContainerEnd = { exitCode: 128, oomKilled: false, atMs: nowMs };
-  const failed = told(record, name, warning("Failed", `Error: ${message}`), nowMs);
-  const ended = containerExited(failed, name, end, "StartError", message);
-  const container = containerOf(ended, name);
-  if (container?.shown.waiting === undefined) return ended;
-  const { reason, message: text = "" } = container.shown.waiting;
-  return withContainer(ended, {
-    ...container,
-    shown: { waiting: { reason: "RunContainerError", message } },
-    next: { atMs: nowMs + FAILURE_SHOWN_MS, reason, message: text },
-  });
+/** `name_namespace(uid)` as the kubelet writes it; a Machine that is no Pod's goes by its own name. */
+function podOf(record: MachineRecord): string {
+  const { fks_pod, fks_namespace, fks_pod_uid } = record.config.metadata ?? {};
+  if (fks_pod === undefined || fks_namespace === undefined || fks_pod_uid === undefined) {
+    return `${record.name}_${record.app}(${record.id})`;
+  }
+  return `${fks_pod}_${fks_namespace}(${fks_pod_uid})`;
 }
 
 /** The stop signal or SIGKILL is about to be sent. */
@@ -281,22 +170,4 @@ export function containerAbandoned(container: ContainerRecord): ContainerRecord 
 export function withoutSignals(container: ContainerRecord): ContainerRecord {
   const { signalledMs: _signalled, killed: _killed, ...rest } = container;
   return rest;
-}
-
-function reasonOf(end: ContainerEnd): string {
-  if (end.oomKilled) return "OOMKilled";
-  return end.exitCode === 0 ? "Completed" : "Error";
-}
-
-function terminatedOf({ shown }: ContainerRecord): ContainerState | undefined {
-  return shown.terminated === undefined ? undefined : shown;
-}
-
-/** `name_namespace(uid)` as the kubelet writes it; a Machine that is no Pod's goes by its own name. */
-function podOf(record: MachineRecord): string {
-  const { fks_pod, fks_namespace, fks_pod_uid } = record.config.metadata ?? {};
-  if (fks_pod === undefined || fks_namespace === undefined || fks_pod_uid === undefined) {
-    return `${record.name}_${record.app}(${record.id})`;
-  }
-  return `${fks_pod}_${fks_namespace}(${fks_pod_uid})`;
 }

@@ -5,11 +5,11 @@ import {
   configReplaced,
   destroyAsked,
   restartAsked,
-  settled,
   startAsked,
   stopAsked,
 } from "./machine-life.ts";
 import type { MachineRecord } from "./record.ts";
+import { settled } from "./settled.ts";
 import { at, container, POD, POD_METADATA, startedMachine } from "./testing/records.ts";
 
 function up(record: MachineRecord, name = "app", nowMs = 1): MachineRecord {

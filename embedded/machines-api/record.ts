@@ -112,6 +112,11 @@ export function withContainer(record: MachineRecord, changed: ContainerRecord): 
   return { ...record, containers };
 }
 
+/** Its last end: the one it shows, else the one before. */
+export function lastStateOf({ shown, lastState }: ContainerRecord): ContainerState | undefined {
+  return shown.terminated === undefined ? lastState : shown;
+}
+
 /** RFC 3339, UTC. */
 export function iso(ms: number): string {
   return new Date(ms).toISOString();

@@ -5,26 +5,22 @@ import type { Log } from "#core/ports/log.ts";
 import type { Addresses } from "./addresses.ts";
 import { containerFound } from "./adopt.ts";
 import type { Bundles } from "./bundles.ts";
+import { normal, told } from "./container-events.ts";
 import {
   type ContainerFailure,
   containerBacksOff,
   containerFailed,
   containerNotRunnable,
+} from "./container-failures.ts";
+import {
   containerSignalled,
   containerStarted,
   containerStarting,
-  normal,
-  told,
   withoutSignals,
 } from "./container-life.ts";
 import type { Image, Images } from "./images/images.ts";
-import {
-  launchedFirst,
-  type Moment,
-  machineFailed,
-  networkReady,
-  removed,
-} from "./machine-life.ts";
+import { type Moment } from "./machine-events.ts";
+import { launchedFirst, machineFailed, networkReady, removed } from "./machine-life.ts";
 import type { Step } from "./plan.ts";
 import { policyOf } from "./policy.ts";
 import { containerOf, type MachineRecord, withContainer } from "./record.ts";

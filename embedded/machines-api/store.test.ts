@@ -3,14 +3,10 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  containerExited,
-  containerStarted,
-  containerStarting,
-  normal,
-  told,
-} from "./container-life.ts";
-import { configReplaced, withEvent } from "./machine-life.ts";
+import { normal, told } from "./container-events.ts";
+import { containerExited, containerStarted, containerStarting } from "./container-life.ts";
+import { withEvent } from "./machine-events.ts";
+import { configReplaced } from "./machine-life.ts";
 import { migrate } from "./migrations.ts";
 import { openStore, type Store } from "./store.ts";
 import { at, machine, POD } from "./testing/records.ts";

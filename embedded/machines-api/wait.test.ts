@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { containerExited, containerStarted, containerStarting } from "./container-life.ts";
-import { settled } from "./machine-life.ts";
+import { settled } from "./settled.ts";
 import { at, startedMachine } from "./testing/records.ts";
 import { verdictFor, type WaitAsked } from "./wait.ts";
 

@@ -1,7 +1,9 @@
 /** Records for tests of the pure parts. */
 import type { MachineConfig } from "#core/fly/machine.ts";
-import { type Moment, machineFor, networkReady, settled } from "../machine-life.ts";
+import { type Moment } from "../machine-events.ts";
+import { machineFor, networkReady } from "../machine-life.ts";
 import { type ContainerRecord, containerOf, type MachineRecord } from "../record.ts";
+import { settled } from "../settled.ts";
 
 let made = 0;
 

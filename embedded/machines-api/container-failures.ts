@@ -1,0 +1,109 @@
+/** Tries that led to no running container, in the kubelet's words. Nothing here waits or acts. */
+import { KUBELET_BACK_OFF, longer } from "./back-off.ts";
+import { normal, told, warning } from "./container-events.ts";
+import { containerExited } from "./container-life.ts";
+import {
+  type ContainerEnd,
+  type ContainerRecord,
+  containerOf,
+  lastStateOf,
+  type MachineRecord,
+  withContainer,
+} from "./record.ts";
+
+/** For how long `ErrImagePull` and its like are shown before the back-off is. */
+const FAILURE_SHOWN_MS = 1_000;
+
+/** Why an image or a start did not work, in the kubelet's words. */
+export interface ContainerFailure {
+  /** `ErrImagePull`, `InvalidImageName`, `CreateContainerError` … */
+  readonly reason: string;
+  readonly message: string;
+  /** False: nothing but another configuration can help. */
+  readonly isWorthRetrying: boolean;
+}
+
+/** A try that did not lead to a process: the container waits, longer each time, and says why. */
+export function containerFailed(
+  record: MachineRecord,
+  name: string,
+  failure: ContainerFailure,
+  nowMs: number,
+): MachineRecord {
+  const container = containerOf(record, name);
+  if (container === undefined) return record;
+  const { reason, message } = failure;
+  const { next: _next, ...rest } = container;
+  const lastState = lastStateOf(container);
+  const backOffMs = longer(KUBELET_BACK_OFF, container.failBackOffMs);
+  const waiting: ContainerRecord = {
+    ...rest,
+    ...(lastState === undefined ? {} : { lastState }),
+    phase: failure.isWorthRetrying ? "pending" : "refused",
+    unreleased:
+      container.phase === "starting"
+        ? [...container.unreleased, container.attempt]
+        : container.unreleased,
+    shown: { waiting: { reason, message } },
+    failBackOffMs: backOffMs,
+    notBeforeMs: nowMs + backOffMs,
+    ...(reason === "ErrImagePull" ? { next: backOffOf(container.image, message, nowMs) } : {}),
+  };
+  const detail = reason === "ErrImagePull" ? `Failed to pull image "${container.image}": ` : "";
+  const first = told(
+    withContainer(record, waiting),
+    name,
+    warning("Failed", `${detail}${message}`),
+    nowMs,
+  );
+  return told(first, name, warning("Failed", `Error: ${reason}`), nowMs);
+}
+
+function backOffOf(
+  image: string,
+  message: string,
+  nowMs: number,
+): NonNullable<ContainerRecord["next"]> {
+  return {
+    atMs: nowMs + FAILURE_SHOWN_MS,
+    reason: "ImagePullBackOff",
+    message: `Back-off pulling image "${image}": ErrImagePull: ${message}`,
+  };
+}
+
+/** Shows what a waiting container shows next: the back-off after its failure. */
+export function containerBacksOff(
+  record: MachineRecord,
+  name: string,
+  nowMs: number,
+): MachineRecord {
+  const container = containerOf(record, name);
+  if (container?.next === undefined) return record;
+  const { next, ...rest } = container;
+  const shown = { waiting: { reason: next.reason, message: next.message } };
+  const changed = withContainer(record, { ...rest, shown });
+  if (next.reason !== "ImagePullBackOff") return changed;
+  const backOff = normal("BackOff", `Back-off pulling image "${container.image}"`);
+  const failed = warning("Failed", `Error: ${next.reason}`);
+  return told(told(changed, name, backOff, nowMs), name, failed, nowMs);
+}
+
+/** The runtime would not start it: to Kubernetes a container that ended at once with 128. */
+export function containerNotRunnable(
+  record: MachineRecord,
+  name: string,
+  message: string,
+  nowMs: number,
+): MachineRecord {
+  const end: ContainerEnd = { exitCode: 128, oomKilled: false, atMs: nowMs };
+  const failed = told(record, name, warning("Failed", `Error: ${message}`), nowMs);
+  const ended = containerExited(failed, name, end, "StartError", message);
+  const container = containerOf(ended, name);
+  if (container?.shown.waiting === undefined) return ended;
+  const { reason, message: text = "" } = container.shown.waiting;
+  return withContainer(ended, {
+    ...container,
+    shown: { waiting: { reason: "RunContainerError", message } },
+    next: { atMs: nowMs + FAILURE_SHOWN_MS, reason, message: text },
+  });
+}
