@@ -6,6 +6,7 @@ import { type DnsServer, dnsServer } from "#adapters/dns/server.ts";
 import { upstreamResolver } from "#adapters/dns/upstream.ts";
 import { serveRoleSocket } from "#adapters/host/role-socket.ts";
 import { machineProtocol } from "#adapters/machine-protocol/protocol.ts";
+import { aborted } from "#core/aborted.ts";
 import { type ZoneKeeper, zoneKeeper } from "#core/dns/zone-keeper.ts";
 import type { MachineChange } from "#core/fly/machine-protocol.ts";
 import { type NetworkPlan, networkPlanFor } from "#core/fly/network.ts";
@@ -54,7 +55,7 @@ async function runDns(role: Role, signal: AbortSignal): Promise<void> {
   if (role.config.machines === "fly") {
     // Fly answers for its own Machines.
     state.waiting = undefined;
-    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    await aborted(signal);
     return;
   }
 

@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { fileError } from "#adapters/host/files.ts";
-import { type ErrorCode, FksError } from "#core/errors.ts";
+import { type ErrorCode, FksError, messageOf } from "#core/errors.ts";
 import type { Environment } from "./config.ts";
 
 interface ExitMeaning {
@@ -50,7 +50,7 @@ export function farewellFor(thrown: unknown, env: Environment): Farewell {
     error instanceof FksError
       ? ""
       : "\nThis was not expected. FKS_DEBUG=1 shows where it happened; please report it.";
-  const text = isDebug(env) ? stackOf(error) : `${sentenceOf(error)}${hint}`;
+  const text = isDebug(env) ? stackOf(error) : `${messageOf(error)}${hint}`;
   return { status, text: `fks-node: ${text}\n` };
 }
 
@@ -61,10 +61,6 @@ function pathIn(error: unknown): string {
 
 function isDebug(env: Environment): boolean {
   return !["", "0", undefined].includes(env["FKS_DEBUG"]);
-}
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function stackOf(error: unknown): string {

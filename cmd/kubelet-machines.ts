@@ -4,7 +4,7 @@ import { callBudget } from "#adapters/flaps/budget.ts";
 import { flapsMachines } from "#adapters/flaps/machines.ts";
 import { readTextIfThere } from "#adapters/host/files.ts";
 import { machineProtocol } from "#adapters/machine-protocol/protocol.ts";
-import { FksError } from "#core/errors.ts";
+import { FksError, messageOf } from "#core/errors.ts";
 import type { Apps } from "#core/ports/apps.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
 import type { Machines } from "#core/ports/machines.ts";
@@ -98,6 +98,5 @@ function watchedApps(inner: Apps, reachability: Reachability): Apps {
 }
 
 function sentenceOf(error: unknown): string {
-  const detail = error instanceof Error ? error.message : String(error);
-  return `the Machines API cannot be reached: ${detail}`;
+  return `the Machines API cannot be reached: ${messageOf(error)}`;
 }

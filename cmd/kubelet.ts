@@ -8,7 +8,8 @@ import { kubernetesLeases } from "#adapters/kubernetes/leases.ts";
 import { kubernetesNodes } from "#adapters/kubernetes/nodes.ts";
 import { type KubernetesPods, kubernetesPods } from "#adapters/kubernetes/pods.ts";
 import { kubernetesReviews } from "#adapters/kubernetes/reviews.ts";
-import { FksError } from "#core/errors.ts";
+import { aborted } from "#core/aborted.ts";
+import { FksError, messageOf } from "#core/errors.ts";
 import { networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
 import { capacityFor } from "#core/node/capacity.ts";
 import { type HealthTracker, healthTracker } from "#core/node/health.ts";
@@ -91,7 +92,7 @@ async function runKubelet(role: Role, signal: AbortSignal): Promise<void> {
     // Somebody else's cluster or Node: nothing may be touched, and only a person can tell what to do.
     log.error("nothing is done until a person looks", { err: error });
     wait(error.message);
-    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    await aborted(signal);
   }
 }
 
@@ -303,8 +304,9 @@ async function serveApis(
         );
       } catch (cause) {
         // The address is made by another role, or the port is still held by our predecessor.
-        const detail = cause instanceof Error ? cause.message : String(cause);
-        throw new FksError("Unavailable", `[${address}]:${KUBELET_PORT}: ${detail}`, { cause });
+        throw new FksError("Unavailable", `[${address}]:${KUBELET_PORT}: ${messageOf(cause)}`, {
+          cause,
+        });
       }
     }),
   );

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { readTextIfThere, writeFile } from "#adapters/host/files.ts";
 import { freePort, requireFreePort } from "#adapters/host/ports.ts";
 import { serveRoleSocket } from "#adapters/host/role-socket.ts";
+import { aborted } from "#core/aborted.ts";
 import { networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
 import { hostImages } from "#embedded/machines-api/images/host-images.ts";
 import type { Images } from "#embedded/machines-api/images/images.ts";
@@ -58,9 +59,7 @@ async function runMachinesApi(role: Role, signal: AbortSignal): Promise<void> {
   await writeFile(role.paths.machinesApiFile, `${JSON.stringify({ url: served.url })}\n`);
   state.served = served;
   role.log.info("machines api listens", { url: served.url });
-  await new Promise<void>((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  await aborted(signal);
   await served.stop();
 }
 

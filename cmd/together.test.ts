@@ -1,18 +1,13 @@
 import { expect, test } from "bun:test";
+import { aborted } from "#core/aborted.ts";
 import { together } from "./together.ts";
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  return promise;
-}
 
 test("a part that fails stops the others, and its reason is told", async () => {
   let hasEnded = false;
   const running = together(
     [
       async (signal) => {
-        await untilAborted(signal);
+        await aborted(signal);
         hasEnded = true;
       },
       () => Promise.reject(new Error("the port is taken")),

@@ -33,3 +33,8 @@ export class FksError extends Error {
     return error instanceof FksError && error.code === code;
   }
 }
+
+/** What a thrown value says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,4 +1,4 @@
-import { FksError } from "#core/errors.ts";
+import { FksError, messageOf } from "#core/errors.ts";
 import type { MachineRef } from "#core/fly/machine-protocol.ts";
 import type { Pod } from "#core/kube/pod.ts";
 import type { Log } from "#core/ports/log.ts";
@@ -62,6 +62,5 @@ async function tell(error: WritableStream<Uint8Array>, text: string): Promise<vo
 }
 
 function failureText({ metadata }: Pod, port: number, err: unknown): string {
-  const why = err instanceof Error ? err.message : String(err);
-  return `error forwarding port ${port} to pod ${metadata.name}, uid ${metadata.uid}: ${why}`;
+  return `error forwarding port ${port} to pod ${metadata.name}, uid ${metadata.uid}: ${messageOf(err)}`;
 }

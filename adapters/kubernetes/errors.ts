@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type ErrorCode, FksError } from "#core/errors.ts";
+import { type ErrorCode, FksError, messageOf } from "#core/errors.ts";
 
 const statusSchema = z.object({
   kind: z.literal("Status"),
@@ -29,8 +29,9 @@ export function watchErrorFor(object: unknown): FksError {
 
 /** No answer came: the call may or may not have been obeyed. */
 export function unreachable(cause: unknown): FksError {
-  const detail = cause instanceof Error ? cause.message : String(cause);
-  return new FksError("Unavailable", `the API server cannot be reached: ${detail}`, { cause });
+  return new FksError("Unavailable", `the API server cannot be reached: ${messageOf(cause)}`, {
+    cause,
+  });
 }
 
 function statusErrorFor(

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { messageOf } from "#core/errors.ts";
 import type { Probe, ProbeResult } from "#core/ports/processes.ts";
 
 const REASON_MAX_LENGTH = 300;
@@ -77,6 +78,6 @@ function sentenceFor(error: unknown): string {
     case "FailedToOpenSocket":
       return "does not listen yet";
     default:
-      return error instanceof Error ? error.message : String(error);
+      return messageOf(error);
   }
 }

@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { FksError } from "#core/errors.ts";
+import { FksError, messageOf } from "#core/errors.ts";
 import type { ChildProcess, Processes, ProcessSpec } from "#core/ports/processes.ts";
 import { type ChildRecords, childRecords, type IdentityOf } from "./child-records.ts";
 import { rotateLog } from "./log-file.ts";
@@ -67,8 +67,7 @@ function startChild(spec: ProcessSpec, logPath: string, onExit: OnExit): Bun.Sub
       onExit: (_, exitCode, signalCode) => onExit(exitCode, nameOf(signalCode)),
     });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FksError("Unavailable", `cannot start ${spec.name}: ${reason}`, { cause });
+    throw new FksError("Unavailable", `cannot start ${spec.name}: ${messageOf(cause)}`, { cause });
   } finally {
     if (fd !== undefined) closeSync(fd);
   }

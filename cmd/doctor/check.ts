@@ -1,3 +1,4 @@
+import { messageOf } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
 
 /** What a check saw. */
@@ -55,7 +56,7 @@ async function runCheck(check: Check, clock: Clock, signal: AbortSignal): Promis
   const startedMs = clock.now();
   const deadline = AbortSignal.any([signal, clock.timeout(DEADLINE_MS)]);
   const seen = await Promise.race([
-    check.look(deadline).catch((error: unknown) => failed(sentenceOf(error))),
+    check.look(deadline).catch((error: unknown) => failed(messageOf(error))),
     late(deadline),
   ]);
   signal.throwIfAborted();
@@ -76,8 +77,4 @@ function late(deadline: AbortSignal): Promise<Observation> {
   const tell = (): void => resolve(failed(`no answer within ${DEADLINE_MS / 1_000} s`));
   deadline.addEventListener("abort", tell, { once: true });
   return promise;
-}
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { podWorld } from "#test/fakes/pod-world.ts";
 import { aPod, TOKEN_MOUNT, TOKEN_VOLUME } from "#test/fixtures/pod.ts";
+import { aborted } from "../aborted.ts";
 import { FksError } from "../errors.ts";
 import type { MachineChange } from "../fly/machine-protocol.ts";
 
@@ -185,7 +186,7 @@ function deaf(): Promise<never> {
 
 async function* nothingSeen(signal: AbortSignal): AsyncGenerator<MachineChange> {
   yield { type: "synced" };
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  await aborted(signal);
 }
 
 test("while the Machines API cannot be asked, nothing happens to a Pod", async () => {

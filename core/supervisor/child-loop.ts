@@ -1,3 +1,4 @@
+import { aborted } from "../aborted.ts";
 import { FksError } from "../errors.ts";
 import { type Clock, sleep } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -163,11 +164,4 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
     ready: ready.promise,
     gone: gone.promise,
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  return promise;
 }

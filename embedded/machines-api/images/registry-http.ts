@@ -1,4 +1,4 @@
-import { FksError } from "#core/errors.ts";
+import { FksError, messageOf } from "#core/errors.ts";
 
 export interface RegistryRequest {
   readonly url: string;
@@ -111,7 +111,7 @@ function reasonOf(error: unknown): string {
   if (/resolve|ENOTFOUND|EAI_/i.test(code)) return "its name does not resolve";
   if (/CERT|SELF_SIGNED|ISSUER/.test(code)) return `its certificate is not trusted (${code})`;
   if (/ConnectionClosed|ECONNRESET/.test(code)) return "the connection was closed";
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 function without(

@@ -1,6 +1,6 @@
 /** Unpacks one image off the main thread; started by unpacker.ts, an entry point when compiled. */
 import { parentPort } from "node:worker_threads";
-import { FksError } from "#core/errors.ts";
+import { FksError, messageOf } from "#core/errors.ts";
 import { type UnpackRequest, unpack } from "./unpack.ts";
 
 export type UnpackAnswer =
@@ -16,9 +16,8 @@ async function answerTo(request: UnpackRequest): Promise<UnpackAnswer> {
     return { outcome: "done" };
   } catch (error) {
     if (FksError.is(error, "InvalidInput")) return { outcome: "refused", message: error.message };
-    const message = error instanceof Error ? error.message : String(error);
     const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
-    return { outcome: "failed", message, code };
+    return { outcome: "failed", message: messageOf(error), code };
   }
 }
 
