@@ -20,7 +20,7 @@ test("a part that fails stops the others, and its reason is told", async () => {
 
 test("being told to stop is no failure", async () => {
   const stop = new AbortController();
-  const running = together([untilAborted, untilAborted], stop.signal);
+  const running = together([aborted, aborted], stop.signal);
   stop.abort(new Error("enough"));
   await running;
 });
