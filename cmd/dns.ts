@@ -14,7 +14,7 @@ import { sleep } from "#core/ports/clock.ts";
 import type { Resolver } from "#core/ports/resolver.ts";
 import { NETNS_DIR, withNetns } from "#embedded/machines-api/network/netns.ts";
 import { examples } from "./help.ts";
-import { embeddedUrl } from "./kubelet-machines.ts";
+import { embeddedUrl } from "./machines-access.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
 import { together } from "./together.ts";
 import { readToken } from "./tokens.ts";

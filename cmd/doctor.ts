@@ -1,15 +1,10 @@
 import { Command, Option } from "commander";
 import pc from "picocolors";
-import { flapsApps } from "#adapters/flaps/apps.ts";
-import { callBudget } from "#adapters/flaps/budget.ts";
-import { flapsMachines } from "#adapters/flaps/machines.ts";
 import { hostClock } from "#adapters/host/clock.ts";
 import { stopSignals } from "#adapters/host/signals.ts";
 import { readStatus } from "#adapters/status/client.ts";
 import { FksError } from "#core/errors.ts";
-import type { Apps } from "#core/ports/apps.ts";
 import type { Clock } from "#core/ports/clock.ts";
-import type { Machines } from "#core/ports/machines.ts";
 import type { StatusReport } from "#core/status/report.ts";
 import { readCluster } from "./cluster.ts";
 import { type Config, environment } from "./config.ts";
@@ -20,11 +15,10 @@ import { leakCheck } from "./doctor/leaks.ts";
 import { runningChecks } from "./doctor/running.ts";
 import { doctorText } from "./doctor/text.ts";
 import { examples } from "./help.ts";
-import { embeddedUrl } from "./kubelet-machines.ts";
+import { type MachinesAccess, machinesAccess } from "./machines-access.ts";
 import { type DataPaths, dataPathsFor } from "./paths.ts";
 import { configOf, logFor, wantsColor, withConfigOptions } from "./role.ts";
 import { statusSocketFor } from "./status-api.ts";
-import { readToken } from "./tokens.ts";
 
 /** `fks-node doctor`: looks at everything that can be wrong, also before the first `serve`. */
 export function doctorCommand(): Command {
@@ -50,7 +44,7 @@ async function doctor(
     throw error;
   });
   const status = statusOf(paths, clock, stop);
-  const access = await machineAccess(config, paths, clock);
+  const access = await accessIn(config, paths, clock);
   const results = await runChecks(
     [
       ...hostChecks(config, environment()),
@@ -86,28 +80,14 @@ async function statusOf(
   }
 }
 
-interface Access {
-  readonly machines: Machines;
-  readonly apps: Apps;
-}
-
 /** The Machines API, as far as it is known where it is and with which token. */
-async function machineAccess(
+async function accessIn(
   config: Config,
   paths: DataPaths,
   clock: Clock,
-): Promise<Access | undefined> {
-  const isFly = config.machines === "fly";
+): Promise<MachinesAccess | undefined> {
   try {
-    const baseUrl = isFly ? config.flapsBaseUrl : await embeddedUrl(paths.machinesApiFile);
-    const token = isFly ? config.flyApiToken?.reveal() : await readToken(paths.machinesApiToken);
-    if (token === undefined) return undefined;
-    const budget = callBudget({ clock, enabled: config.limits === "fly" });
-    const deps = { baseUrl, token, budget, clock, log: logFor(config, "doctor") };
-    return {
-      machines: flapsMachines(deps),
-      apps: flapsApps({ ...deps, orgSlug: config.org ?? "personal" }),
-    };
+    return await machinesAccess({ config, paths, clock, log: logFor(config, "doctor") });
   } catch (error) {
     if (error instanceof FksError) return undefined;
     throw error;
@@ -116,7 +96,7 @@ async function machineAccess(
 
 async function whileServed(
   status: Promise<StatusReport | undefined>,
-  access: Access | undefined,
-): Promise<Access | undefined> {
+  access: MachinesAccess | undefined,
+): Promise<MachinesAccess | undefined> {
   return (await status) === undefined ? undefined : access;
 }

@@ -129,7 +129,7 @@ export async function renewPki(cluster: Cluster, plan: ControlPlanePlan): Promis
     const { cert, key } = pki.pair(name);
     const text = kubeconfigText({
       name: contextNameFor(cluster.name),
-      server: serverUrl(plan),
+      server: serverUrl(plan.address),
       credentials: { caFile: pki.pair("server-ca").cert, certFile: cert, keyFile: key },
     });
     await writeFile(pki.kubeconfig(name), text);
@@ -146,7 +146,7 @@ export async function writeAdminKubeconfig(
   const { cert, key } = plan.pki.pair("admin");
   const text = kubeconfigText({
     name: contextNameFor(cluster.name),
-    server: serverUrl(plan),
+    server: serverUrl(plan.address),
     credentials: {
       ca: await Bun.file(plan.pki.pair("server-ca").cert).text(),
       cert: await Bun.file(cert).text(),
@@ -156,7 +156,8 @@ export async function writeAdminKubeconfig(
   await writeFile(path, text);
 }
 
-export function serverUrl({ address }: ControlPlanePlan): string {
+/** Where the API server listens. */
+export function serverUrl(address: string): string {
   return `https://[${address}]:${API_SERVER_PORT}`;
 }
 

@@ -1,19 +1,15 @@
-import { z } from "zod";
-import { flapsApps } from "#adapters/flaps/apps.ts";
-import { callBudget } from "#adapters/flaps/budget.ts";
-import { flapsMachines } from "#adapters/flaps/machines.ts";
-import { readTextIfThere } from "#adapters/host/files.ts";
 import { machineProtocol } from "#adapters/machine-protocol/protocol.ts";
-import { FksError, messageOf } from "#core/errors.ts";
+import { messageOf } from "#core/errors.ts";
 import type { Apps } from "#core/ports/apps.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
 import type { Machines } from "#core/ports/machines.ts";
 import type { KubeletMetrics } from "./kubelet-metrics.ts";
+import { machinesAccess } from "./machines-access.ts";
 import type { Role } from "./role.ts";
 import { readToken } from "./tokens.ts";
 
 /** Both ways to Machines: the public API, and the Machine protocol where it is served. */
-export interface MachineAccess {
+export interface KubeletMachines {
   readonly machines: Machines;
   readonly apps: Apps;
   readonly protocol?: MachineProtocol;
@@ -25,40 +21,21 @@ export interface Reachability {
   lost(message: string): void;
 }
 
-const addressSchema = z.object({ url: z.string() });
-
-/**
- * The Machines API the configuration names. Throws `Unavailable` while the embedded one has not
- * written down where it listens, `InvalidInput` without a token for Fly.
- */
-export async function machineAccess(
-  { config, paths, clock, log }: Role,
+/** Both ways to Machines, counted and watched. Throws as `machinesAccess` does. */
+export async function kubeletMachines(
+  role: Role,
   metrics: KubeletMetrics,
   reachability: Reachability,
-): Promise<MachineAccess> {
-  const budget = metrics.budget(callBudget({ clock, enabled: config.limits === "fly" }));
-  const isFly = config.machines === "fly";
-  const baseUrl = isFly ? config.flapsBaseUrl : await embeddedUrl(paths.machinesApiFile);
-  const token = isFly ? config.flyApiToken?.reveal() : await readToken(paths.machinesApiToken);
-  if (token === undefined) {
-    throw new FksError("InvalidInput", "--machines fly needs a token: set FLY_API_TOKEN");
-  }
-  const flaps = { baseUrl, token, budget, clock, log };
-  const machines = metrics.machines(flapsMachines(flaps));
-  const apps = flapsApps({ ...flaps, orgSlug: config.org ?? "personal" });
-  if (isFly) return { machines, apps: watchedApps(apps, reachability) };
+): Promise<KubeletMachines> {
+  const { config, paths, clock } = role;
+  const access = await machinesAccess(role, (budget) => metrics.budget(budget));
+  const { baseUrl, apps } = access;
+  const machines = metrics.machines(access.machines);
+  if (config.machines === "fly") return { machines, apps: watchedApps(apps, reachability) };
 
-  const protocolToken = await readToken(paths.machineProtocolToken);
-  const protocol = machineProtocol({ baseUrl, token: protocolToken, clock });
+  const token = await readToken(paths.machineProtocolToken);
+  const protocol = machineProtocol({ baseUrl, token, clock });
   return { machines, apps, protocol: watchedProtocol(protocol, reachability) };
-}
-
-/** Where the embedded Machines API listens. Throws `Unavailable` while it does not. */
-export async function embeddedUrl(path: string): Promise<string> {
-  const text = await readTextIfThere(path);
-  const address = text === undefined ? undefined : addressSchema.safeParse(JSON.parse(text)).data;
-  if (address === undefined) throw new FksError("Unavailable", `${path} is not there yet`);
-  return address.url;
 }
 
 /** The same protocol; the change stream, pings included, tells whether the other side is there. */

@@ -23,7 +23,7 @@ import packageJson from "../package.json";
 import { rememberClusterUid } from "./cluster.ts";
 import { examples } from "./help.ts";
 import { type ClusterAccess, clusterAccess } from "./kubelet-access.ts";
-import { type MachineAccess, machineAccess } from "./kubelet-machines.ts";
+import { type KubeletMachines, kubeletMachines } from "./kubelet-machines.ts";
 import { type KubeletMetrics, kubeletMetrics } from "./kubelet-metrics.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
 import { together } from "./together.ts";
@@ -185,7 +185,7 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
 
   const machines = await untilThere(
     { what: "the Machines API", ...patiently },
-    () => machineAccess(role, metrics, reachability),
+    () => kubeletMachines(role, metrics, reachability),
     signal,
   );
   const watched = kubernetesPods({
@@ -231,7 +231,7 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
 
 function controllerOf(
   { role, access, places, metrics }: PodScope,
-  { machines, apps, protocol }: MachineAccess,
+  { machines, apps, protocol }: KubeletMachines,
   pods: KubernetesPods,
 ): PodController {
   const { cluster, clock, log, config } = role;
@@ -254,7 +254,7 @@ function controllerOf(
 }
 
 interface Served {
-  readonly machines: MachineAccess;
+  readonly machines: KubeletMachines;
   readonly pods: KubernetesPods;
   readonly controller: PodController;
 }

@@ -1,8 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Command } from "commander";
-import { z } from "zod";
-import { readTextIfThere, writeFile } from "#adapters/host/files.ts";
+import { writeFile } from "#adapters/host/files.ts";
 import { freePort, requireFreePort } from "#adapters/host/ports.ts";
 import { serveRoleSocket } from "#adapters/host/role-socket.ts";
 import { aborted } from "#core/aborted.ts";
@@ -21,6 +20,7 @@ import {
   storePathIn,
 } from "#embedded/machines-api/server.ts";
 import { examples } from "./help.ts";
+import { lastEmbeddedUrl } from "./machines-access.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
 import { readToken } from "./tokens.ts";
 
@@ -115,17 +115,13 @@ function partsFor(
   };
 }
 
-const addressSchema = z.object({ url: z.url() });
-
 /** The port that was asked for; else the one we had before, which others still know; else a free one. */
 async function portFor({ config, paths }: Role): Promise<number> {
   if (config.machinesPort !== undefined) {
     await requireFreePort({ host: HOST, port: config.machinesPort });
     return config.machinesPort;
   }
-  const before = addressSchema.safeParse(
-    JSON.parse((await readTextIfThere(paths.machinesApiFile)) ?? "{}"),
-  ).data;
-  const port = before === undefined ? FIRST_PORT : Number(new URL(before.url).port);
+  const before = await lastEmbeddedUrl(paths.machinesApiFile);
+  const port = before === undefined ? FIRST_PORT : Number(new URL(before).port);
   return freePort({ host: HOST, port });
 }

@@ -112,7 +112,7 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
       isComplete = true;
       console.facts([
         ["kubeconfig", paths.kubeconfig],
-        ["API", serverUrl(plan)],
+        ["API", serverUrl(plan.address)],
         ["status", statusUrl],
         ["logs", paths.logs],
         ["try", `fks-node kubectl --data-dir ${paths.dataDir} get nodes`],

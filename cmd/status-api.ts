@@ -19,11 +19,11 @@ import packageJson from "../package.json";
 import { readCluster } from "./cluster.ts";
 import { adminClient, nodeReports } from "./cluster-client.ts";
 import type { Config } from "./config.ts";
+import { serverUrl } from "./instance.ts";
 import { type DataPaths, roleSocketFor } from "./paths.ts";
 import { ensureToken, readToken } from "./tokens.ts";
 
 const FIRST_PORT = 4290;
-const API_SERVER_PORT = 6443;
 const NODES_TIMEOUT_MS = 1_000;
 const ROLES = ["machines-api", "kubelet", "dns"] as const;
 
@@ -116,7 +116,7 @@ async function clusterReport(config: Config, paths: DataPaths): Promise<ClusterR
     machines: config.machines,
     runtime: config.runtime,
     dataDir: paths.dataDir,
-    api: `https://[${networkPlanFor(networkId).apiServer}]:${API_SERVER_PORT}`,
+    api: serverUrl(networkPlanFor(networkId).apiServer),
   };
 }
 

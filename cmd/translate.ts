@@ -8,13 +8,13 @@ import {
   type Translation,
   type TranslationContext,
 } from "#core/pod/machine-config.ts";
+import { API_SERVER_PORT } from "#embedded/control-plane/upstream/args.ts";
 import { readCluster } from "./cluster.ts";
 import { examples } from "./help.ts";
 import { dataPathsFor } from "./paths.ts";
 import { podsIn } from "./pods-in.ts";
 import { configOf, withConfigOptions } from "./role.ts";
 
-const API_SERVER_PORT = 6443;
 /** Where no cluster was started yet, these stand for its own. */
 const NO_CLUSTER = { networkId: "00000000", clusterUid: "00000000-0000-0000-0000-000000000000" };
 
