@@ -1,35 +1,30 @@
 import { Command } from "commander";
-import { hostFacts } from "#adapters/host/host-facts.ts";
 import { type Readiness, serveRoleSocket } from "#adapters/host/role-socket.ts";
-import { type KubeletApi, serveKubeletApi } from "#adapters/kubelet/server.ts";
+import type { KubeletApi } from "#adapters/kubelet/server.ts";
 import { kubernetesClusterObjects } from "#adapters/kubernetes/cluster-objects.ts";
 import { kubernetesPodEvents } from "#adapters/kubernetes/events.ts";
-import { kubernetesLeases } from "#adapters/kubernetes/leases.ts";
-import { kubernetesNodes } from "#adapters/kubernetes/nodes.ts";
 import { type KubernetesPods, kubernetesPods } from "#adapters/kubernetes/pods.ts";
 import { kubernetesReviews } from "#adapters/kubernetes/reviews.ts";
 import { aborted } from "#core/aborted.ts";
-import { FksError, messageOf } from "#core/errors.ts";
-import { networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
-import { capacityFor } from "#core/node/capacity.ts";
+import { FksError } from "#core/errors.ts";
+import { networkPlanFor } from "#core/fly/network.ts";
 import { type HealthTracker, healthTracker } from "#core/node/health.ts";
-import type { NodeDescription } from "#core/node/node.ts";
-import { runNodeController } from "#core/node/node-controller.ts";
 import { type PodController, podController } from "#core/pod/pod-controller.ts";
 import { statusPatchFor } from "#core/pod/status-patch.ts";
 import { sleep } from "#core/ports/clock.ts";
+import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
 import { API_SERVER_PORT } from "#embedded/control-plane/upstream/args.ts";
-import packageJson from "../package.json";
 import { rememberClusterUid } from "./cluster.ts";
 import { examples } from "./help.ts";
 import { type ClusterAccess, clusterAccess } from "./kubelet-access.ts";
+import { serveKubeletApis } from "./kubelet-api.ts";
 import { type KubeletMachines, kubeletMachines } from "./kubelet-machines.ts";
 import { type KubeletMetrics, kubeletMetrics } from "./kubelet-metrics.ts";
+import { nodeParts, type Place, placesOf } from "./kubelet-nodes.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
 import { together } from "./together.ts";
 import { untilThere } from "./until-there.ts";
 
-const KUBELET_PORT = 10_250;
 const CLUSTER_DOMAIN = "cluster.local";
 const LOOK_MS = 50;
 
@@ -59,7 +54,7 @@ async function runKubelet(role: Role, signal: AbortSignal): Promise<void> {
     },
     signal,
   );
-  const wait = (reason: string): void => {
+  const waiting = (reason: string): void => {
     state.waiting = reason;
   };
 
@@ -71,14 +66,14 @@ async function runKubelet(role: Role, signal: AbortSignal): Promise<void> {
         identities: role.paths.identities,
         nodes: places,
         checkCluster: (clusterUid) => rememberClusterUid(role.paths, clusterUid),
-        waiting: wait,
+        waiting,
         clock,
         log,
       },
       signal,
     );
     const nodes = nodeParts(role, access, places, health);
-    wait("waiting for the Machines API");
+    waiting("waiting for the Machines API");
     await together(
       [
         ...nodes,
@@ -91,16 +86,9 @@ async function runKubelet(role: Role, signal: AbortSignal): Promise<void> {
     if (!FksError.is(error, "Conflict")) throw error;
     // Somebody else's cluster or Node: nothing may be touched, and only a person can tell what to do.
     log.error("nothing is done until a person looks", { err: error });
-    wait(error.message);
+    waiting(error.message);
     await aborted(signal);
   }
-}
-
-/** A Node and where it is found. */
-interface Place {
-  readonly name: string;
-  readonly index: number;
-  readonly address: string;
 }
 
 interface Parts {
@@ -113,50 +101,6 @@ interface State {
   /** For people: what the role waits for, `undefined` when it works. */
   waiting: string | undefined;
   parts: Parts | undefined;
-}
-
-/** One Node for every region this cluster ever had: what was placed there is served until drained. */
-function placesOf({ cluster }: Role): readonly Place[] {
-  return cluster.regions.map((name, index) => ({
-    name,
-    index,
-    address: nodeAddressFor(cluster.networkId, index),
-  }));
-}
-
-function nodeParts(
-  { config, paths, clock, log }: Role,
-  access: ClusterAccess,
-  places: readonly Place[],
-  health: HealthTracker,
-): readonly ((signal: AbortSignal) => Promise<void>)[] {
-  const facts = hostFacts(paths.dataDir);
-  const nodes = kubernetesNodes(access.nodes);
-  const leases = kubernetesLeases(access.nodes);
-  const { version } = packageJson;
-  return places.map(({ name, address }) => {
-    const description: NodeDescription = {
-      name,
-      region: name,
-      address,
-      kubeletPort: KUBELET_PORT,
-      capacity: capacityFor(facts, places.length, config.nodeCapacity),
-      system: {
-        machineID: facts.machineID,
-        systemUUID: facts.machineID,
-        bootID: facts.bootID,
-        kernelVersion: facts.kernelVersion,
-        osImage: facts.osImage,
-        architecture: facts.architecture,
-        operatingSystem: "linux",
-        containerRuntimeVersion: `fks://${version}`,
-        kubeletVersion: `${access.version.replace(/\+.*/, "")}+fks.${version}`,
-        kubeProxyVersion: "",
-      },
-    };
-    return (signal) =>
-      runNodeController({ description, nodes, leases, health, clock, log }, signal);
-  });
 }
 
 interface PodScope {
@@ -202,7 +146,7 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
 
   const apis = await untilThere(
     { what: "the Nodes' addresses", ...patiently },
-    () => serveApis(scope, { machines, pods: watched, controller }, signal),
+    () => apisOf(scope, { pods: watched, controller, protocol: machines.protocol }, signal),
     signal,
   );
   state.parts = { controller, pods: watched, apis };
@@ -254,61 +198,22 @@ function controllerOf(
 }
 
 interface Served {
-  readonly machines: KubeletMachines;
   readonly pods: KubernetesPods;
   readonly controller: PodController;
+  readonly protocol: MachineProtocol | undefined;
 }
 
-/** The kubelet API of every Node, each with its own certificate on its own address. */
-async function serveApis(
+/** On plain Fly there is nothing to serve logs and exec from. */
+async function apisOf(
   { role, access, places, metrics }: PodScope,
-  { machines, pods, controller }: Served,
+  { pods, controller, protocol }: Served,
   signal: AbortSignal,
 ): Promise<readonly KubeletApi[]> {
-  const { protocol } = machines;
   if (protocol === undefined) return [];
-  const { clock, log } = role;
-  const reviews = kubernetesReviews({ client: access.client, clock });
-  const podsOf = (node: string) =>
-    pods.keys().flatMap((key) => {
-      const pod = pods.get(key);
-      return pod?.spec.nodeName === node ? [pod] : [];
-    });
-
-  return Promise.all(
-    places.map(async ({ name, address }) => {
-      const serving = access.serving.get(name);
-      if (serving === undefined) throw new FksError("NotFound", `no certificate for ${name}`);
-      try {
-        return await serveKubeletApi(
-          {
-            nodes: [{ name, address, port: KUBELET_PORT }],
-            tls: () => ({ ...serving.current(), clientCa: access.clientCa }),
-            onTlsChange: (changed) => serving.onChange(changed),
-            pods: podsOf,
-            findPod: (node, namespace, podName) =>
-              podsOf(node).find(
-                ({ metadata }) => metadata.namespace === namespace && metadata.name === podName,
-              ),
-            machineFor: ({ metadata }) => {
-              const sighting = controller.machineOf(metadata.uid);
-              return sighting && { app: sighting.app, id: sighting.machine.id };
-            },
-            protocol,
-            reviews,
-            metrics: () => metrics.text(),
-            log,
-            clock,
-          },
-          signal,
-        );
-      } catch (cause) {
-        // The address is made by another role, or the port is still held by our predecessor.
-        throw new FksError("Unavailable", `[${address}]:${KUBELET_PORT}: ${messageOf(cause)}`, {
-          cause,
-        });
-      }
-    }),
+  const reviews = kubernetesReviews({ client: access.client, clock: role.clock });
+  return serveKubeletApis(
+    { role, access, places, pods, controller, protocol, reviews, metrics },
+    signal,
   );
 }
 

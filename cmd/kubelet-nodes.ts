@@ -1,0 +1,65 @@
+import { hostFacts } from "#adapters/host/host-facts.ts";
+import { kubernetesLeases } from "#adapters/kubernetes/leases.ts";
+import { kubernetesNodes } from "#adapters/kubernetes/nodes.ts";
+import { nodeAddressFor } from "#core/fly/network.ts";
+import { capacityFor } from "#core/node/capacity.ts";
+import type { HealthTracker } from "#core/node/health.ts";
+import type { NodeDescription } from "#core/node/node.ts";
+import { runNodeController } from "#core/node/node-controller.ts";
+import packageJson from "../package.json";
+import type { ClusterAccess } from "./kubelet-access.ts";
+import type { Role } from "./role.ts";
+
+export const KUBELET_PORT = 10_250;
+
+/** A Node and where it is found. */
+export interface Place {
+  readonly name: string;
+  readonly index: number;
+  readonly address: string;
+}
+
+/** One Node for every region this cluster ever had: what was placed there is served until drained. */
+export function placesOf({ cluster }: Role): readonly Place[] {
+  return cluster.regions.map((name, index) => ({
+    name,
+    index,
+    address: nodeAddressFor(cluster.networkId, index),
+  }));
+}
+
+/** What keeps each Node and its Lease, one part for every place. */
+export function nodeParts(
+  { config, paths, clock, log }: Role,
+  access: ClusterAccess,
+  places: readonly Place[],
+  health: HealthTracker,
+): readonly ((signal: AbortSignal) => Promise<void>)[] {
+  const facts = hostFacts(paths.dataDir);
+  const nodes = kubernetesNodes(access.nodes);
+  const leases = kubernetesLeases(access.nodes);
+  const { version } = packageJson;
+  return places.map(({ name, address }) => {
+    const description: NodeDescription = {
+      name,
+      region: name,
+      address,
+      kubeletPort: KUBELET_PORT,
+      capacity: capacityFor(facts, places.length, config.nodeCapacity),
+      system: {
+        machineID: facts.machineID,
+        systemUUID: facts.machineID,
+        bootID: facts.bootID,
+        kernelVersion: facts.kernelVersion,
+        osImage: facts.osImage,
+        architecture: facts.architecture,
+        operatingSystem: "linux",
+        containerRuntimeVersion: `fks://${version}`,
+        kubeletVersion: `${access.version.replace(/\+.*/, "")}+fks.${version}`,
+        kubeProxyVersion: "",
+      },
+    };
+    return (signal) =>
+      runNodeController({ description, nodes, leases, health, clock, log }, signal);
+  });
+}
