@@ -22,8 +22,6 @@ export interface KubernetesPodsOptions {
 export interface KubernetesPods extends Pods {
   /** Calls back with the key of every Pod that may have changed, appeared or gone. */
   onChange(listener: (key: string) => void): void;
-  /** Calls back with the key of a Pod that the API server said was deleted: that is proof. */
-  onDeleted(listener: (key: string) => void): void;
   /** Watches until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -34,7 +32,6 @@ export function kubernetesPods(options: KubernetesPodsOptions): KubernetesPods {
   const watched = new Map<string, Pod>();
   const synced = new Set<string>();
   const changeListeners: ((key: string) => void)[] = [];
-  const deleteListeners: ((key: string) => void)[] = [];
 
   const changed = (key: string): void => {
     for (const listener of changeListeners) listener(key);
@@ -59,7 +56,6 @@ export function kubernetesPods(options: KubernetesPodsOptions): KubernetesPods {
     drop(pod) {
       const key = podKeyOf(pod);
       watched.delete(key);
-      for (const listener of deleteListeners) listener(key);
       changed(key);
     },
   });
@@ -71,7 +67,6 @@ export function kubernetesPods(options: KubernetesPodsOptions): KubernetesPods {
     keys: () => [...watched.keys()],
     isSynced: () => synced.size === nodes.size,
     onChange: (listener) => void changeListeners.push(listener),
-    onDeleted: (listener) => void deleteListeners.push(listener),
 
     async read(namespace, name, signal) {
       return undefinedWhenGone(reader.get(podPath(namespace, name), podFrom, signal));
