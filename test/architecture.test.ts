@@ -47,6 +47,27 @@ describe.each(Object.keys(MAY_IMPORT))("%s/", (layer) => {
   });
 });
 
+/** Where a role is put together; docs/adr/0003 says why there is one file for each. */
+const WIRES = new Set(["cmd/kubelet.ts", "cmd/dns.ts"]);
+
+test("only a role's own file names two adapters", async () => {
+  const naming: string[] = [];
+  for (const file of new Glob("cmd/**/*.ts").scanSync()) {
+    if (file.endsWith(".test.ts")) continue;
+    if (adaptersIn(await Bun.file(file).text()).size > 1) naming.push(file);
+  }
+
+  expect(naming.filter((file) => !WIRES.has(file))).toEqual([]);
+});
+
+/** The adapters a file names. The host's clock, log and files are everybody's. */
+function adaptersIn(source: string): ReadonlySet<string> {
+  const rooms = [...source.matchAll(IMPORT)].map(([, specifier]) =>
+    roomOf(specifier?.slice(1) ?? ""),
+  );
+  return new Set(rooms.filter((room) => room.startsWith("adapters/") && room !== "adapters/host"));
+}
+
 test("the gate sees a type import across rooms", () => {
   expect(isAllowed("core/pod/plan.ts", "#adapters/flaps/machines.ts")).toBe(false);
   expect(isAllowed("adapters/flaps/machines.ts", "../kubelet/server.ts")).toBe(false);
