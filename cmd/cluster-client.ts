@@ -1,8 +1,12 @@
 import { z } from "zod";
 import { readTextIfThere } from "#adapters/host/files.ts";
-import { type KubernetesClient, kubernetesClient } from "#adapters/kubernetes/client.ts";
+import {
+  type Credentials,
+  type KubernetesClient,
+  kubernetesClient,
+} from "#adapters/kubernetes/client.ts";
 import { decoderOf } from "#adapters/kubernetes/decode.ts";
-import { accessFrom } from "#adapters/kubernetes/kubeconfig.ts";
+import { type Access, accessFrom } from "#adapters/kubernetes/kubeconfig.ts";
 import { FksError } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { NodeReport } from "#core/status/report.ts";
@@ -15,14 +19,25 @@ export async function adminClient(
 ): Promise<(KubernetesClient & Disposable) | undefined> {
   const text = await readTextIfThere(paths.kubeconfig);
   if (text === undefined) return undefined;
-  const { server, ca, credentials } = accessFrom(text);
-  const client = kubernetesClient({
-    server,
-    ...(ca !== undefined && { ca }),
-    credentials: () => credentials,
-    clock,
-  });
+  const access = accessFrom(text);
+  const client = clientFor(access, () => access.credentials, clock);
   return { ...client, [Symbol.dispose]: () => client.close() };
+}
+
+/** What the administrator's kubeconfig says. Throws `Unavailable` until `serve` has written it. */
+export async function adminAccess(path: string): Promise<Access> {
+  const text = await readTextIfThere(path);
+  if (text === undefined) throw new FksError("Unavailable", `${path} is not there yet`);
+  return accessFrom(text);
+}
+
+/** The API server of `access`, with whatever `credentials` are good at the time of a call. */
+export function clientFor(
+  { server, ca }: Access,
+  credentials: () => Credentials,
+  clock: Clock,
+): KubernetesClient {
+  return kubernetesClient({ server, ...(ca !== undefined && { ca }), credentials, clock });
 }
 
 /**
@@ -33,9 +48,7 @@ export async function unreadyWords(
   paths: DataPaths,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const text = await readTextIfThere(paths.kubeconfig);
-  if (text === undefined) throw new FksError("Unavailable", `${paths.kubeconfig} is not there`);
-  const { server, ca, credentials } = accessFrom(text);
+  const { server, ca, credentials } = await adminAccess(paths.kubeconfig);
   const tls = { ...(ca !== undefined && { ca }), ...("cert" in credentials && credentials) };
   const url = `${server}/readyz?verbose`;
   try {

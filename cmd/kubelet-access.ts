@@ -1,10 +1,5 @@
 import { z } from "zod";
-import { readTextIfThere } from "#adapters/host/files.ts";
-import {
-  type Credentials,
-  type KubernetesClient,
-  kubernetesClient,
-} from "#adapters/kubernetes/client.ts";
+import type { KubernetesClient } from "#adapters/kubernetes/client.ts";
 import { decoderOf } from "#adapters/kubernetes/decode.ts";
 import {
   type IdentityDeps,
@@ -12,7 +7,6 @@ import {
   keptIdentity,
 } from "#adapters/kubernetes/identities.ts";
 import { identityFolder } from "#adapters/kubernetes/identity-store.ts";
-import { type Access, accessFrom } from "#adapters/kubernetes/kubeconfig.ts";
 import { nodeFrom } from "#adapters/kubernetes/nodes.ts";
 import { applyRbac, FKS_NODE_USER } from "#adapters/kubernetes/rbac.ts";
 import { type SigningOrder, signedKeyPair } from "#adapters/kubernetes/signing.ts";
@@ -21,6 +15,7 @@ import type { Node } from "#core/kube/node.ts";
 import { refusalToTakeOver } from "#core/node/node.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
+import { adminAccess, clientFor } from "./cluster-client.ts";
 import { untilThere } from "./until-there.ts";
 
 /** The API server seen with each of our identities. */
@@ -76,7 +71,7 @@ export async function clusterAccess(
 
   const admin = await patiently("the API server", async () => {
     const access = await adminAccess(options.kubeconfig);
-    const client = clientOf(access, () => access.credentials, clock);
+    const client = clientFor(access, () => access.credentials, clock);
     const { gitVersion } = await client.get("/version", versionFrom, signal);
     return { access, client, version: gitVersion };
   });
@@ -106,10 +101,10 @@ export async function clusterAccess(
   const own = await get("fks-node", OWN, clientCa, async (order, within) => {
     // The administrator's certificate may have been renewed since we started.
     const access = await adminAccess(options.kubeconfig);
-    const client = clientOf(access, () => access.credentials, clock);
+    const client = clientFor(access, () => access.credentials, clock);
     return signedKeyPair(order, { client, clock }, within);
   });
-  const client = clientOf(admin.access, () => own.current(), clock);
+  const client = clientFor(admin.access, () => own.current(), clock);
   const sign: IdentityDeps["sign"] = (order, within) =>
     signedKeyPair(order, { client, clock }, within);
 
@@ -132,7 +127,7 @@ export async function clusterAccess(
     clientCa,
     client,
     nodes: new Map(
-      held.map(({ name, node }) => [name, clientOf(admin.access, () => node.current(), clock)]),
+      held.map(({ name, node }) => [name, clientFor(admin.access, () => node.current(), clock)]),
     ),
     serving: new Map(held.map(({ name, serving }) => [name, serving])),
     run: async (running) => {
@@ -177,15 +172,4 @@ async function refuseForeign(
   }
   const refusal = refusalToTakeOver(node);
   if (refusal !== undefined) throw new FksError("Conflict", refusal);
-}
-
-async function adminAccess(path: string): Promise<Access> {
-  const text = await readTextIfThere(path);
-  if (text === undefined) throw new FksError("Unavailable", `${path} is not there yet`);
-  return accessFrom(text);
-}
-
-function clientOf(access: Access, credentials: () => Credentials, clock: Clock): KubernetesClient {
-  const { server, ca } = access;
-  return kubernetesClient({ server, ...(ca === undefined ? {} : { ca }), credentials, clock });
 }
