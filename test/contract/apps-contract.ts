@@ -1,27 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type ContractWorld, codeOf, forever, type OpenWorld } from "./world.ts";
-
-const TIMEOUT_MS = 60_000;
+import { expect } from "bun:test";
+import { type ContractOptions, it, suite } from "./suite.ts";
+import { codeOf, forever, type OpenWorld } from "./world.ts";
 
 /** What every implementation of `Apps` promises. */
-export function appsContract(
-  name: string,
-  open: OpenWorld,
-  options: { readonly skip?: string | undefined } = {},
-): void {
-  if (options.skip !== undefined) {
-    test.skip(`Apps, ${name}: ${options.skip}`, () => {});
-    return;
-  }
-  describe(`Apps, ${name}`, () => {
-    let world: ContractWorld;
-    beforeAll(async () => {
-      world = await open();
-    }, TIMEOUT_MS);
-    afterAll(() => world.close(), TIMEOUT_MS);
-
-    test("an App is there once it was created, and a second create is no harm", async () => {
-      const { apps, run } = world;
+export function appsContract(name: string, open: OpenWorld, options: ContractOptions = {}): void {
+  suite(`Apps, ${name}`, open, options, (given) => {
+    it("an App is there once it was created, and a second create is no harm", async () => {
+      const { apps, run } = given();
       const app = `app-${run}`;
       expect(await codeOf(apps.get(app, forever))).toBe("NotFound");
 
@@ -35,8 +20,9 @@ export function appsContract(
       expect(await codeOf(apps.get(app, forever))).toBe("NotFound");
     });
 
-    test("destroying an App that never was is no harm", async () => {
-      await world.apps.destroy(`never-${world.run}`, forever);
+    it("destroying an App that never was is no harm", async () => {
+      const { apps, run } = given();
+      await apps.destroy(`never-${run}`, forever);
     });
   });
 }

@@ -29,7 +29,6 @@ const clock = hostClock();
 interface RuntimeWorld {
   readonly runtime: Runtime;
   readonly images: Images;
-  readonly programs: ContractWorld["programs"];
   close(): Promise<void>;
 }
 
@@ -38,7 +37,6 @@ export function embeddedWithoutRuntime(): Promise<ContractWorld> {
   return embedded(async () => ({
     runtime: noRuntime(clock),
     images: noImages(),
-    programs: "toy",
     close: async () => {},
   }));
 }
@@ -54,7 +52,6 @@ export function embeddedWithContainers(): Promise<ContractWorld> {
     return {
       runtime: crunRuntime({ plan, machinesDir: join(folder, "m"), clock, log }, signal),
       images,
-      programs: "real",
       async close() {
         await network.remove(new AbortController().signal);
         removeRunDir(plan);
@@ -107,7 +104,6 @@ async function embedded(
     app,
     region: REGION,
     image: IMAGE,
-    programs: below.programs,
     run: plan.id,
     async close() {
       await server.stop();

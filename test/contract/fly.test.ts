@@ -32,7 +32,6 @@ async function fly(): Promise<ContractWorld> {
     app,
     region: process.env["FKS_TEST_FLY_REGION"] ?? "ams",
     image: process.env["FKS_TEST_FLY_IMAGE"] ?? "busybox:1",
-    programs: "real",
     run,
     close: () => apps.destroy(app, forever),
   };

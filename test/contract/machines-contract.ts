@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
+import { machineChanges } from "./machine-changes.ts";
+import { machinePrograms } from "./machine-programs.ts";
+import { it, type ProgramOptions, suite } from "./suite.ts";
 import {
   type ContractWorld,
-  clear,
   codeOf,
   configOf,
   eventually,
@@ -11,52 +13,19 @@ import {
   launched,
   type OpenWorld,
   reached,
-  shell,
 } from "./world.ts";
-
-const TIMEOUT_MS = 60_000;
-
-interface Options {
-  /** Why this implementation cannot be tried here. */
-  readonly skip?: string | undefined;
-  /** What it does with commands; tests that need more are left out and say so. */
-  readonly programs: ContractWorld["programs"];
-}
-
-/** What every implementation of `Machines` promises. */
-export function machinesContract(name: string, open: OpenWorld, options: Options): void {
-  if (options.skip !== undefined) {
-    test.skip(`Machines, ${name}: ${options.skip}`, () => {});
-    return;
-  }
-  describe(`Machines, ${name}`, () => {
-    let world: ContractWorld;
-    beforeAll(async () => {
-      world = await open();
-    }, TIMEOUT_MS);
-    afterAll(async () => {
-      await clear(world);
-      await world.close();
-    }, TIMEOUT_MS);
-    const given = (): ContractWorld => world;
-
-    launching(given);
-    reading(given);
-    waiting(given);
-    startingAndStopping(given);
-    changing(given);
-    ending(given);
-    if (options.programs === "real") programs(given);
-    else test.skip(`signals, graces and exit codes: ${name} runs no real programs`, () => {});
-    if (options.programs === "none") test.skip(`exec: ${name} runs no programs`, () => {});
-    else executing(given);
-  });
-}
 
 type Given = () => ContractWorld;
 
-function it(what: string, body: () => Promise<void>): void {
-  test(what, body, TIMEOUT_MS);
+/** What every implementation of `Machines` promises. */
+export function machinesContract(name: string, open: OpenWorld, options: ProgramOptions): void {
+  suite(`Machines, ${name}`, open, options, (given) => {
+    launching(given);
+    reading(given);
+    waiting(given);
+    machineChanges(given);
+    machinePrograms(name, given, options);
+  });
 }
 
 function launching(given: Given): void {
@@ -250,199 +219,5 @@ function waiting(given: Given): void {
 
     expect(await reached(world, id, "destroyed")).toBe("destroyed");
     expect(await reached(world, "0000000000ffff", "destroyed")).toBe("destroyed");
-  });
-}
-
-function startingAndStopping(given: Given): void {
-  it("a started Machine is started again without harm, a stopped one runs anew", async () => {
-    const world = given();
-    const { machines, app } = world;
-    const { id, private_ip } = await launched(world);
-    await machines.start(app, id, forever);
-    await machines.stop(app, id, { timeoutSeconds: 5 }, forever);
-    await reached(world, id, "stopped");
-    await machines.stop(app, id, { timeoutSeconds: 5 }, forever);
-
-    await machines.start(app, id, forever);
-    await reached(world, id, "started");
-    expect((await machines.get(app, id, forever)).private_ip).toBe(private_ip);
-  });
-
-  it("a restart ends in started", async () => {
-    const world = given();
-    const { id } = await launched(world);
-    await world.machines.restart(world.app, id, forever);
-
-    expect(await reached(world, id, "started")).toBe("started");
-  });
-}
-
-function changing(given: Given): void {
-  it("an update replaces the config and gives a new version", async () => {
-    const world = given();
-    const { machines, app } = world;
-    const before = await launched(world, configOf(world, {}, { metadata: { a: "1", b: "2" } }));
-    const config = configOf(world, {}, { metadata: { a: "3" } });
-    const request = { config, current_version: before.instance_id };
-    const after = await machines.update(app, before.id, request, forever);
-    await reached(world, before.id, "started");
-
-    expect(after.instance_id).not.toBe(before.instance_id);
-    expect(after.private_ip).toBe(before.private_ip);
-    const read = await machines.get(app, before.id, forever);
-    expect([read.config?.metadata?.["a"], read.config?.metadata?.["b"]]).toEqual(["3", undefined]);
-    expect(await codeOf(machines.update(app, before.id, request, forever))).toBe("Conflict");
-  });
-
-  it("an update leaves a stopped Machine stopped", async () => {
-    const world = given();
-    const { machines, app } = world;
-    const { id } = await launched(world);
-    await machines.stop(app, id, { timeoutSeconds: 5 }, forever);
-    await reached(world, id, "stopped");
-    await machines.update(app, id, { config: configOf(world) }, forever);
-
-    expect(await reached(world, id, "started", "stopped")).toBe("stopped");
-  });
-
-  it("metadata is set one by one, without a new version", async () => {
-    const world = given();
-    const { machines, app } = world;
-    const before = await launched(world, configOf(world, {}, { metadata: { kept: "yes" } }));
-    await machines.setMetadata(app, before.id, "fks/hash", "abc", forever);
-    const after = await machines.get(app, before.id, forever);
-
-    expect(after.config?.metadata).toMatchObject({ kept: "yes", "fks/hash": "abc" });
-    expect(after.instance_id).toBe(before.instance_id);
-    const found = await machines.list(app, { "fks/hash": "abc" }, forever);
-    expect(found.map(({ id }) => id)).toEqual([before.id]);
-  });
-}
-
-function ending(given: Given): void {
-  it("a started Machine is destroyed by force only, and twice is once", async () => {
-    const world = given();
-    const { machines, app } = world;
-    const { id } = await launched(world);
-    expect(await codeOf(machines.destroy(app, id, false, forever))).toBe("Conflict");
-
-    await machines.destroy(app, id, true, forever);
-    await reached(world, id, "destroyed");
-    await machines.destroy(app, id, true, forever);
-    await machines.destroy(app, "0000000000ffff", true, forever);
-  });
-
-  it("a stopped Machine is destroyed without force", async () => {
-    const world = given();
-    const { machines, app } = world;
-    const { id } = await launched(world);
-    await machines.stop(app, id, { timeoutSeconds: 5 }, forever);
-    await reached(world, id, "stopped");
-    await machines.destroy(app, id, false, forever);
-
-    expect(await reached(world, id, "destroyed")).toBe("destroyed");
-  });
-}
-
-function executing(given: Given): void {
-  it("exec gives output and exit code, also of a command that fails", async () => {
-    const world = given();
-    const { machines, app } = world;
-    const { id } = await launched(world);
-    const exec = (...command: readonly string[]) =>
-      machines.exec(app, id, { command, timeoutSeconds: 20 }, forever);
-
-    expect(await exec("echo", "hello")).toMatchObject({ exit_code: 0, stdout: "hello\n" });
-    expect(await exec("sh", "-c", "exit 3")).toMatchObject({ exit_code: 3, stdout: "" });
-    const fed = { command: ["cat"], stdin: "fed", timeoutSeconds: 20 };
-    expect(await machines.exec(app, id, fed, forever)).toMatchObject({ stdout: "fed" });
-  });
-
-  it("exec in a Machine that does not run is a Conflict", async () => {
-    const world = given();
-    const { machines, app } = world;
-    const { id } = await launched(world);
-    await machines.stop(app, id, { timeoutSeconds: 5 }, forever);
-    await reached(world, id, "stopped");
-    const request = { command: ["true"], timeoutSeconds: 5 };
-
-    expect(await codeOf(machines.exec(app, id, request, forever))).toBe("Conflict");
-  });
-}
-
-/** Resolves once the script has set its traps and touched `/ready`. */
-function scriptReady({ machines, app }: ContractWorld, id: string): Promise<boolean> {
-  return eventually(async () => {
-    const probe = { command: ["ls", "/ready"], timeoutSeconds: 5 };
-    const { exit_code } = await machines.exec(app, id, probe, forever);
-    return exit_code === 0 ? true : undefined;
-  });
-}
-
-function programs(given: Given): void {
-  it("a program's exit code stands in the exit event", async () => {
-    const world = given();
-    const { id } = await launched(world, configOf(world, { exec: shell("exit 3") }), "stopped");
-    const { events } = await world.machines.get(world.app, id, forever);
-    const exit = events.find(({ type }) => type === "exit")?.request?.exit_event;
-
-    expect(exit?.exit_code).toBe(3);
-    expect([exit?.requested_stop, exit?.oom_killed]).toEqual([false, false]);
-  });
-
-  it("a signal reaches the program", async () => {
-    const world = given();
-    const { machines, app } = world;
-    const script = "trap 'exit 42' USR1; touch /ready; while :; do sleep 0.1; done";
-    const { id } = await launched(world, configOf(world, { exec: shell(script) }));
-    await scriptReady(world, id);
-    await machines.signal(app, id, "SIGUSR1", forever);
-    await reached(world, id, "stopped");
-
-    const { events } = await machines.get(app, id, forever);
-    expect(events.find(({ type }) => type === "exit")?.request?.exit_event?.exit_code).toBe(42);
-  });
-
-  it("a program that does not stop is killed when its grace is over", async () => {
-    const world = given();
-    const { machines, app } = world;
-    const script = "trap '' TERM; touch /ready; while :; do sleep 0.1; done";
-    const { id } = await launched(world, configOf(world, { exec: shell(script) }));
-    await scriptReady(world, id);
-    const startedMs = Date.now();
-    await machines.stop(app, id, { signal: "SIGTERM", timeoutSeconds: 2 }, forever);
-    await reached(world, id, "stopped");
-
-    expect(Date.now() - startedMs).toBeGreaterThan(1_500);
-    const { events } = await machines.get(app, id, forever);
-    const exit = events.find(({ type }) => type === "exit")?.request?.exit_event;
-    expect(exit?.requested_stop).toBe(true);
-  });
-
-  it("a Machine with one image is the special case of one with containers", async () => {
-    const world = given();
-    const config = {
-      image: world.image,
-      init: { exec: shell("echo $GREETING; exit 0") },
-      env: { GREETING: "hi" },
-      restart: { policy: "no" },
-    } as const;
-    const { id } = await launched(world, config, "stopped");
-
-    expect((await world.machines.get(world.app, id, forever)).state).toBe("stopped");
-  });
-
-  it("exec keeps standard error apart and ends what takes too long", async () => {
-    const world = given();
-    const { machines, app } = world;
-    const { id } = await launched(world);
-    const command = shell("echo out; echo err >&2");
-    expect(await machines.exec(app, id, { command, timeoutSeconds: 20 }, forever)).toMatchObject({
-      stdout: "out\n",
-      stderr: "err\n",
-    });
-
-    const slow = { command: ["sleep", "30"], timeoutSeconds: 1 };
-    expect(await codeOf(machines.exec(app, id, slow, forever))).toBe("Unavailable");
   });
 }

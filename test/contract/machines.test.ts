@@ -18,7 +18,6 @@ async function inMemory(): Promise<ContractWorld> {
     app: "fks-contract",
     region: "local-a",
     image: "contract:1",
-    programs: "toy",
     run: "memory",
     close: async () => {},
   };

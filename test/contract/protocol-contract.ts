@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { Machine, MachineConfig } from "#core/fly/machine.ts";
 import type { Bundle, ContainerReport, MachineChange } from "#core/fly/machine-protocol.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
 import { protocolPrograms } from "./protocol-programs.ts";
+import { it, type ProgramOptions, suite } from "./suite.ts";
 import {
   type ContractWorld,
-  clear,
   codeOf,
   configOf,
   eventually,
@@ -13,51 +13,30 @@ import {
   launch,
   launched,
   type OpenWorld,
+  type ProtocolWorld,
   reached,
   refOf,
 } from "./world.ts";
 
-const TIMEOUT_MS = 60_000;
 const EMPTY: Bundle = { containers: {}, volumes: {} };
-
-/** A world whose Machines speak the protocol. */
-export type ProtocolWorld = ContractWorld & { readonly protocol: MachineProtocol };
 
 /** What every implementation of `MachineProtocol` promises. */
 export function machineProtocolContract(
   name: string,
   open: OpenWorld,
-  options: {
-    readonly skip?: string | undefined;
-    readonly programs: ContractWorld["programs"];
-  },
+  options: ProgramOptions,
 ): void {
-  if (options.skip !== undefined) {
-    test.skip(`Machine protocol, ${name}: ${options.skip}`, () => {});
-    return;
-  }
-  describe(`Machine protocol, ${name}`, () => {
-    let world: ProtocolWorld;
-    beforeAll(async () => {
-      const { protocol, ...opened } = await open();
-      if (protocol === undefined) throw new Error(`${name} does not serve the Machine protocol`);
-      world = { ...opened, protocol };
-    }, TIMEOUT_MS);
-    afterAll(async () => {
-      await clear(world);
-      await world.close();
-    }, TIMEOUT_MS);
-    const given = (): ProtocolWorld => world;
-
+  const openProtocol = async (): Promise<ProtocolWorld> => {
+    const { protocol, ...world } = await open();
+    if (protocol === undefined) throw new Error(`${name} does not serve the Machine protocol`);
+    return { ...world, protocol };
+  };
+  suite(`Machine protocol, ${name}`, openProtocol, options, (given) => {
     bundles(given);
     changes(given);
     if (options.programs === "real") protocolPrograms(given);
     else test.skip(`logs, exec, files, connect: ${name} runs no real programs`, () => {});
   });
-}
-
-function it(what: string, body: () => Promise<void>): void {
-  test(what, body, TIMEOUT_MS);
 }
 
 function awaiting(world: ContractWorld): MachineConfig {

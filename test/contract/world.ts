@@ -18,12 +18,13 @@ export interface ContractWorld {
   readonly region: string;
   /** An image with busybox in it. */
   readonly image: string;
-  /** `real`: processes; `toy`: a few pretended commands; `none`: states only. */
-  readonly programs: "real" | "toy" | "none";
   /** Appears in names, so that runs beside each other do not meet. */
   readonly run: string;
   close(): Promise<void>;
 }
+
+/** A world whose Machines speak the protocol. */
+export type ProtocolWorld = ContractWorld & { readonly protocol: MachineProtocol };
 
 /** Opens an implementation once per suite. */
 export type OpenWorld = () => Promise<ContractWorld>;
@@ -92,6 +93,13 @@ export async function reached(
 
 export function refOf(world: ContractWorld, machine: Machine): MachineRef {
   return { app: world.app, id: machine.id };
+}
+
+/** A Machine whose one container runs `script`, or did. */
+export async function runningScript(world: ContractWorld, script: string): Promise<MachineRef> {
+  const machine = await launch(world, configOf(world, { exec: shell(script) }));
+  await reached(world, machine.id, "started", "stopped");
+  return refOf(world, machine);
 }
 
 /** The code of the FksError it fails with; anything else it does is told as it is. */
