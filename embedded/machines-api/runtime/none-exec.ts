@@ -1,5 +1,6 @@
 import type { ExitStatus } from "#core/fly/machine-protocol.ts";
-import type { MountSpec, RuntimeExec, VolumeSpec } from "./runtime.ts";
+import type { ExecRequest } from "#core/ports/machine-protocol.ts";
+import type { MountSpec, VolumeSpec } from "./runtime.ts";
 
 const encoder = new TextEncoder();
 
@@ -14,7 +15,7 @@ interface Streams {
 
 /** The few commands a container without processes can run; `none.ts` lists them. */
 export async function noneExec(
-  request: RuntimeExec,
+  request: ExecRequest,
   inside: Inside,
   signal: AbortSignal,
 ): Promise<ExitStatus> {
@@ -35,7 +36,7 @@ export async function noneExec(
 }
 
 interface Shell {
-  readonly request: RuntimeExec;
+  readonly request: ExecRequest;
   readonly inside: Inside;
   readonly streams: Streams;
   readonly signal: AbortSignal;

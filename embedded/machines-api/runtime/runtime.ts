@@ -2,7 +2,8 @@
  * What *running* means on this host. Two implementations: `crun` (real processes) and `none`
  * (states only). The Machines API decides order, restarts and back-off; a runtime only obeys.
  */
-import type { ExitStatus, LogOptions, TerminalSize } from "#core/fly/machine-protocol.ts";
+import type { ExitStatus, LogOptions } from "#core/fly/machine-protocol.ts";
+import type { Connection, ExecRequest } from "#core/ports/machine-protocol.ts";
 import type { ImageConfig } from "../images/images.ts";
 
 export interface Runtime {
@@ -38,13 +39,13 @@ export interface Runtime {
   /** Calls `listener` once for every container that ends, also for adopted ones. */
   onExit(listener: (exit: ContainerExit) => void): void;
 
-  exec(id: ContainerId, request: RuntimeExec, signal: AbortSignal): Promise<ExitStatus>;
+  exec(id: ContainerId, request: ExecRequest, signal: AbortSignal): Promise<ExitStatus>;
 
   /** Bytes as `kubectl logs` prints them. */
   logs(id: LogId, options: LogOptions, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 
   /** A TCP connection to 127.0.0.1, then ::1, inside the Machine. `Unavailable` when refused. */
-  connect(machineId: string, port: number, signal: AbortSignal): Promise<RuntimeConnection>;
+  connect(machineId: string, port: number, signal: AbortSignal): Promise<Connection>;
 
   /** Replaces the files of a volume atomically (`..data` swap). */
   writeVolume(machineId: string, volume: VolumeSpec, signal: AbortSignal): Promise<void>;
@@ -150,20 +151,6 @@ export interface ContainerExit {
   readonly signal?: number;
   readonly oomKilled: boolean;
   readonly atMs: number;
-}
-
-export interface RuntimeExec {
-  readonly command: readonly string[];
-  readonly tty: boolean;
-  readonly stdin?: ReadableStream<Uint8Array>;
-  readonly stdout?: WritableStream<Uint8Array>;
-  readonly stderr?: WritableStream<Uint8Array>;
-  readonly resize?: ReadableStream<TerminalSize>;
-}
-
-export interface RuntimeConnection {
-  readonly readable: ReadableStream<Uint8Array>;
-  readonly writable: WritableStream<Uint8Array>;
 }
 
 export interface ContainerStats {

@@ -1,6 +1,6 @@
 import { FksError } from "#core/errors.ts";
+import type { Connection } from "#core/ports/machine-protocol.ts";
 import { withNetns } from "../../network/netns.ts";
-import type { RuntimeConnection } from "../runtime.ts";
 
 /** A server inside a Machine listens on either; IPv4 first, as most do. */
 const LOOPBACKS = ["127.0.0.1", "::1"] as const;
@@ -13,7 +13,7 @@ export async function connectInside(
   netns: string,
   port: number,
   signal: AbortSignal,
-): Promise<RuntimeConnection> {
+): Promise<Connection> {
   let refused: unknown;
   for (const hostname of LOOPBACKS) {
     signal.throwIfAborted();
@@ -32,7 +32,7 @@ async function connect(
   hostname: string,
   port: number,
   signal: AbortSignal,
-): Promise<RuntimeConnection> {
+): Promise<Connection> {
   const inbox = receiver();
   const outbox = sender();
   // The socket is made before Bun.connect returns, and so inside.

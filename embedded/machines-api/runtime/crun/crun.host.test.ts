@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { hostClock } from "#adapters/host/clock.ts";
 import { FksError } from "#core/errors.ts";
 import type { LogOptions } from "#core/fly/machine-protocol.ts";
+import type { ExecRequest } from "#core/ports/machine-protocol.ts";
 import { memoryLog } from "#test/fakes/log.ts";
-import type { ContainerId, RuntimeExec, VolumeSpec } from "../runtime.ts";
+import type { ContainerId, VolumeSpec } from "../runtime.ts";
 import { foldersFor } from "./folders.ts";
 import { rotateLog } from "./rotation.ts";
 import { containerSpec, machineSpec, openWorld, type World } from "./testing/world.ts";
@@ -39,7 +40,7 @@ async function run(args: readonly string[], changes: Parameters<typeof container
   return { machine, id: container.id };
 }
 
-async function exec(id: ContainerId, command: readonly string[], more: Partial<RuntimeExec> = {}) {
+async function exec(id: ContainerId, command: readonly string[], more: Partial<ExecRequest> = {}) {
   const out = collector();
   const err = collector();
   const { exitCode } = await world.runtime.exec(

@@ -1,5 +1,5 @@
 import type { Clock } from "#core/ports/clock.ts";
-import type { RuntimeExec } from "../runtime.ts";
+import type { ExecRequest } from "#core/ports/machine-protocol.ts";
 import type { OciConfig, OciProcess } from "./oci-config.ts";
 
 export interface ExecTarget {
@@ -22,6 +22,6 @@ export function execArgvFor({ argv, pidFile, processFile, ociId }: ExecTarget): 
 }
 
 /** The container's process with the command of `request` in its place. Pure. */
-export function execProcessFor({ process }: OciConfig, { command, tty }: RuntimeExec): OciProcess {
+export function execProcessFor({ process }: OciConfig, { command, tty }: ExecRequest): OciProcess {
   return { ...process, args: command, terminal: tty };
 }

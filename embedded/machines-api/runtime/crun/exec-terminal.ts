@@ -1,5 +1,5 @@
 import { sleep } from "#core/ports/clock.ts";
-import type { RuntimeExec } from "../runtime.ts";
+import type { ExecRequest } from "#core/ports/machine-protocol.ts";
 import { type ExecTarget, execArgvFor } from "./exec-target.ts";
 import { DRAIN_MS, pumpIn } from "./pump.ts";
 
@@ -14,7 +14,7 @@ const PAUSE_BYTES = 1024 * 1024;
  */
 export async function execWithTerminal(
   target: ExecTarget,
-  request: RuntimeExec,
+  request: ExecRequest,
   signal: AbortSignal,
 ): Promise<number> {
   const writer = request.stdout?.getWriter();

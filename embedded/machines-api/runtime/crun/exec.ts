@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FksError } from "#core/errors.ts";
 import type { ExitStatus } from "#core/fly/machine-protocol.ts";
-import type { RuntimeExec } from "../runtime.ts";
+import type { ExecRequest } from "#core/ports/machine-protocol.ts";
 import { type ExecTarget, execArgvFor, execProcessFor } from "./exec-target.ts";
 import { execWithTerminal } from "./exec-terminal.ts";
 import type { OciConfig } from "./oci-config.ts";
@@ -23,7 +23,7 @@ const SIGNAL_MAX = 64;
  */
 export async function execInContainer(
   target: ExecTarget,
-  request: RuntimeExec,
+  request: ExecRequest,
   signal: AbortSignal,
 ): Promise<ExitStatus> {
   if (request.command.length === 0) throw new FksError("InvalidInput", "no command to execute");
@@ -54,7 +54,7 @@ export async function execInContainer(
 
 async function execWithPipes(
   target: ExecTarget,
-  request: RuntimeExec,
+  request: ExecRequest,
   signal: AbortSignal,
 ): Promise<number> {
   const { stdin, stdout, stderr } = request;
