@@ -14,17 +14,13 @@ import { ensureRunDir } from "#embedded/machines-api/runtime/crun/run-dir.ts";
 import { noImages } from "#embedded/machines-api/runtime/no-images.ts";
 import { noRuntime } from "#embedded/machines-api/runtime/none.ts";
 import type { Runtime } from "#embedded/machines-api/runtime/runtime.ts";
-import {
-  type ServedMachinesApi,
-  serveMachinesApi,
-  storePathIn,
-} from "#embedded/machines-api/server.ts";
+import { type ServedMachinesApi, serveMachinesApi } from "#embedded/machines-api/server.ts";
 import { examples } from "./help.ts";
 import { lastEmbeddedUrl } from "./machines-access.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
 import { readToken } from "./tokens.ts";
 
-const HOST = "127.0.0.1";
+export const MACHINES_API_HOST = "127.0.0.1";
 /** The port of Fly's own internal Machines API. */
 const FIRST_PORT = 4280;
 
@@ -73,16 +69,15 @@ async function ensureNetwork({ config, cluster, log }: Role, signal: AbortSignal
 async function serve(role: Role, signal: AbortSignal): Promise<ServedMachinesApi> {
   const { config, cluster, paths, clock, log } = role;
   const { runtime, images } = partsFor(role, signal);
-  const storePath = storePathIn(paths.dataDir);
   const plan = networkPlanFor(cluster.networkId);
-  mkdirSync(dirname(storePath), { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(paths.machinesDatabase), { recursive: true, mode: 0o700 });
   ensureRunDir(plan);
 
   return serveMachinesApi(
     {
-      host: HOST,
+      host: MACHINES_API_HOST,
       port: await portFor(role),
-      storePath,
+      storePath: paths.machinesDatabase,
       runDir: join(plan.runDir, "api"),
       networkId: cluster.networkId,
       runtime,
@@ -118,10 +113,10 @@ function partsFor(
 /** The port that was asked for; else the one we had before, which others still know; else a free one. */
 async function portFor({ config, paths }: Role): Promise<number> {
   if (config.machinesPort !== undefined) {
-    await requireFreePort({ host: HOST, port: config.machinesPort });
+    await requireFreePort({ host: MACHINES_API_HOST, port: config.machinesPort });
     return config.machinesPort;
   }
   const before = await lastEmbeddedUrl(paths.machinesApiFile);
   const port = before === undefined ? FIRST_PORT : Number(new URL(before).port);
-  return freePort({ host: HOST, port });
+  return freePort({ host: MACHINES_API_HOST, port });
 }

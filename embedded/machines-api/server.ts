@@ -1,5 +1,4 @@
 import { timingSafeEqual } from "node:crypto";
-import { join } from "node:path";
 import { type Context, Hono } from "hono";
 import { FksError } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
@@ -129,11 +128,6 @@ export async function serveMachinesApi(
     metrics: () => metrics.text(),
     stop: stopOnce,
   };
-}
-
-/** Where the store lies in a data directory, for whoever wires. */
-export function storePathIn(dataDir: string): string {
-  return join(dataDir, "machines", "machines.db");
 }
 
 function httpApp(api: Api, deps: MachinesApiDeps, over: AbortSignal): Hono {
