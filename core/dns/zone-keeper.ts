@@ -35,7 +35,7 @@ export function zoneKeeper({ protocol, hosts, clock, log }: ZoneKeeperOptions): 
   let zone: Zone | undefined;
 
   /** One connection; a new one tells everything anew, so nothing of the old is kept. */
-  async function follow(signal: AbortSignal, onSynced: () => void): Promise<void> {
+  async function follow(onSynced: () => void, signal: AbortSignal): Promise<void> {
     const seen = new Map<MachineId, ZoneMachine>();
     for await (const change of protocol.watch(signal)) {
       switch (change.type) {
@@ -68,9 +68,9 @@ export function zoneKeeper({ protocol, hosts, clock, log }: ZoneKeeperOptions): 
       let delayMs = RETRY_FIRST_MS;
       while (!signal.aborted) {
         try {
-          await follow(signal, () => {
+          await follow(() => {
             delayMs = RETRY_FIRST_MS;
-          });
+          }, signal);
         } catch (error) {
           if (signal.aborted) return;
           if (!(error instanceof FksError)) throw error;
