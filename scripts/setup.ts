@@ -11,7 +11,7 @@ const has = (program: string): boolean =>
 async function system(): Promise<void> {
   const missing = missingPrograms(has);
   if (missing.length === 0) return;
-  const names = missing.map(({ anyOf, why }) => `${anyOf.join(" or ")} (${why})`).join(", ");
+  const names = missing.map(({ program, why }) => `${program} (${why})`).join(", ");
   const manager = packageManagerOf(has);
   if (manager === undefined) fail(`fks-node needs ${names}; install them and try again.`);
   const command = installCommandFor(missing, manager);
@@ -32,7 +32,7 @@ async function system(): Promise<void> {
     log: ".cache/install.log",
     env,
   });
-  const still = missingPrograms(has).map(({ anyOf }) => anyOf.join(" or "));
+  const still = missingPrograms(has).map(({ program }) => program);
   if (still.length > 0)
     fail(`${manager} did not bring ${still.join(", ")}; see .cache/install.log`);
 }

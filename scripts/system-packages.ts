@@ -1,7 +1,6 @@
 /** The host programs fks-node runs on, and the packages that bring them, by package manager. */
 export interface SystemProgram {
-  /** Any one of these on PATH is enough. */
-  readonly anyOf: readonly string[];
+  readonly program: string;
   readonly why: string;
   readonly packages: Readonly<Record<PackageManager, string>>;
 }
@@ -10,37 +9,37 @@ export type PackageManager = "apt-get" | "dnf" | "pacman" | "apk";
 
 export const SYSTEM_PROGRAMS: readonly SystemProgram[] = [
   {
-    anyOf: ["runc"],
+    program: "runc",
     why: "runs containers on hosts with hybrid cgroups",
     packages: { "apt-get": "runc", dnf: "runc", pacman: "runc", apk: "runc" },
   },
   {
-    anyOf: ["crun"],
+    program: "crun",
     why: "runs containers",
     packages: { "apt-get": "crun", dnf: "crun", pacman: "crun", apk: "crun" },
   },
   {
-    anyOf: ["conmon"],
+    program: "conmon",
     why: "keeps containers alive while fks-node is away",
     packages: { "apt-get": "conmon", dnf: "conmon", pacman: "conmon", apk: "conmon" },
   },
   {
-    anyOf: ["catatonit"],
+    program: "catatonit",
     why: "is the first process of each container",
     packages: { "apt-get": "catatonit", dnf: "catatonit", pacman: "catatonit", apk: "catatonit" },
   },
   {
-    anyOf: ["ip"],
+    program: "ip",
     why: "makes networks",
     packages: { "apt-get": "iproute2", dnf: "iproute", pacman: "iproute2", apk: "iproute2" },
   },
   {
-    anyOf: ["nft"],
+    program: "nft",
     why: "lets containers out to the internet",
     packages: { "apt-get": "nftables", dnf: "nftables", pacman: "nftables", apk: "nftables" },
   },
   {
-    anyOf: ["nsenter"],
+    program: "nsenter",
     why: "runs tests in networks of their own",
     packages: {
       "apt-get": "util-linux",
@@ -50,7 +49,7 @@ export const SYSTEM_PROGRAMS: readonly SystemProgram[] = [
     },
   },
   {
-    anyOf: ["busybox"],
+    program: "busybox",
     why: "is what the demo's and the tests' images are made of",
     packages: {
       "apt-get": "busybox-static",
@@ -70,7 +69,7 @@ const INSTALL: Readonly<Record<PackageManager, readonly string[]>> = {
 
 /** The programs that `has` does not find. */
 export function missingPrograms(has: (program: string) => boolean): readonly SystemProgram[] {
-  return SYSTEM_PROGRAMS.filter(({ anyOf }) => !anyOf.some(has));
+  return SYSTEM_PROGRAMS.filter(({ program }) => !has(program));
 }
 
 /** The command that installs what the programs need, with this host's package manager. */
@@ -78,8 +77,8 @@ export function installCommandFor(
   programs: readonly SystemProgram[],
   manager: PackageManager,
 ): readonly string[] {
-  const packages = new Set(programs.map((program) => program.packages[manager]));
-  return [manager, ...INSTALL[manager], ...packages];
+  const names = new Set(programs.map(({ packages }) => packages[manager]));
+  return [manager, ...INSTALL[manager], ...names];
 }
 
 /** The first package manager that `has` finds. */
