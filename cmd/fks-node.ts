@@ -17,6 +17,9 @@ import { configCommand } from "./show-config.ts";
 import { statusCommand } from "./status.ts";
 import { translateCommand } from "./translate.ts";
 
+/** How long a failed command may take to end by itself. */
+const FAREWELL_MS = 1_000;
+
 const COMMANDS: readonly Command[] = [
   serveCommand(),
   kubectlCommand(),
@@ -56,6 +59,8 @@ try {
   const { status, text } = farewellFor(error, environment());
   process.stderr.write(text);
   process.exitCode = status;
+  // What a failed command left open must not keep it from ending.
+  setTimeout(() => process.exit(status), FAREWELL_MS).unref();
 }
 
 /** A mistake on the command line is thrown, also by commands that were made on their own. */

@@ -58,7 +58,8 @@ export function wantsColor(isTerminal: boolean): boolean {
 /**
  * Runs one role from start to stop: `run` returns or throws once `signal` aborted.
  *
- * A role that is told to stop ends with status 0; what it throws then is not news.
+ * A role that is told to stop ends with status 0; what it throws then is not news. Its signal
+ * aborts when it failed, too: what still listens would keep the process from ending.
  */
 export async function runRole(
   name: RoleName,
@@ -75,10 +76,14 @@ export async function runRole(
   const socketPath = roleSocketFor(paths, name);
 
   log.info("role started", { pid: process.pid });
+  const over = new AbortController();
+  const scope = AbortSignal.any([stop, over.signal]);
   try {
-    await run({ name, config, cluster, paths, socketPath, clock: hostClock(), log }, stop);
+    await run({ name, config, cluster, paths, socketPath, clock: hostClock(), log }, scope);
   } catch (error) {
     if (!stop.aborted) throw error;
+  } finally {
+    over.abort(new Error(`the role ${name} is over`));
   }
   log.info("role stopped");
 }
