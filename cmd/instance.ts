@@ -1,4 +1,4 @@
-import { openSync } from "node:fs";
+import { openSync, statfsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { holdAddresses } from "#adapters/host/addresses.ts";
 import { hostClock } from "#adapters/host/clock.ts";
@@ -20,9 +20,16 @@ import { ensurePki } from "#embedded/control-plane/upstream/pki.ts";
 import { type Cluster, openCluster } from "./cluster.ts";
 import { type Config, environment } from "./config.ts";
 import type { Console } from "./console.ts";
+import { runChecks } from "./doctor/check.ts";
+import { programChecks } from "./doctor/host.ts";
 import { contextNameFor } from "./kubeconfig.ts";
+import { MACHINES_API_HOST } from "./machines-api.ts";
 import { type DataPaths, roleSocketFor } from "./paths.ts";
 import { ensureToken } from "./tokens.ts";
+
+const MIB = 1_024 ** 2;
+/** What a cluster writes while it starts, a few times over. */
+const FREE_BYTES_MIN = 64 * MIB;
 
 /** A data directory that is ours, with everything in it that children need to start. */
 export interface Instance {
@@ -52,6 +59,8 @@ export async function prepareInstance(
 ): Promise<Instance> {
   const { config, paths } = options;
   requireRoot();
+  requireFlyToken(config);
+  if (options.addressesByChild) await requirePrograms(config, signal);
   checkSocketPath(roleSocketFor(paths, "machines-api"));
   const lock = lockDataDir(config.dataDir);
   try {
@@ -72,6 +81,7 @@ async function prepareLocked(
   for (const folder of [paths.kine, paths.run, paths.logs]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   }
+  requireSpace(config.dataDir);
   const log = fileLog(config, `${paths.logs}/serve.log`);
   const orphans = await endOrphans(
     { childrenFile, identityOf: processIdentity, clock, log },
@@ -101,6 +111,9 @@ async function prepareLocked(
   const env = { ...environment(), ...(config.kubeBin && { FKS_KUBE_BIN: config.kubeBin }) };
   const kube = await ensureKube({ env, onProgress: (line) => console.progress(line) }, signal);
   await requireFreePort({ host: address, port: API_SERVER_PORT });
+  if (addressesByChild && config.machinesPort !== undefined) {
+    await requireFreePort({ host: MACHINES_API_HOST, port: config.machinesPort });
+  }
   const addresses = [address, ...nodes];
   const letGo = addressesByChild ? undefined : await holdAddresses(addresses);
   return {
@@ -164,6 +177,31 @@ export function serverUrl(address: string): string {
 function fileLog(config: Config, path: string): Log {
   const fd = openSync(path, "a", 0o600);
   return hostLog({ role: "serve", level: config.logLevel, format: "json", color: false, fd });
+}
+
+/** Told here, where a person looks, not in the log of a child that dies again and again. */
+async function requirePrograms(config: Config, signal: AbortSignal): Promise<void> {
+  const results = await runChecks(programChecks(config), hostClock(), signal);
+  const missing = results.filter(({ outcome }) => outcome === "failed");
+  if (missing.length === 0) return;
+  const sentences = missing.map(({ expected, remedy }) => `${expected} (${remedy})`);
+  throw new FksError("Unsupported", `missing on this host: ${sentences.join("; ")}`);
+}
+
+/** Databases that cannot be written to the end leave a control plane that never gets ready. */
+function requireSpace(dataDir: string): void {
+  const { bavail, bsize } = statfsSync(dataDir);
+  const freeBytes = bavail * bsize;
+  if (freeBytes >= FREE_BYTES_MIN) return;
+  throw new FksError(
+    "Unavailable",
+    `no space left in ${dataDir}: ${Math.floor(freeBytes / MIB)} MiB are free, ${FREE_BYTES_MIN / MIB} MiB are needed`,
+  );
+}
+
+function requireFlyToken({ machines, flyApiToken }: Config): void {
+  if (machines === "embedded" || flyApiToken !== undefined) return;
+  throw new FksError("Unauthorized", "--machines fly needs a token: set FLY_API_TOKEN");
 }
 
 function requireRoot(): void {

@@ -2,20 +2,16 @@ import { existsSync, readFileSync } from "node:fs";
 import { FksError } from "#core/errors.ts";
 import { cachedKubePath } from "#embedded/control-plane/upstream/build.ts";
 import { runProgram } from "#embedded/machines-api/network/run-program.ts";
+import { PROGRAM_PATH } from "#embedded/machines-api/program-path.ts";
 import { ociRuntimesFor } from "#embedded/machines-api/runtime/crun/cgroup-layout.ts";
 import { hostCgroupLayout } from "#embedded/machines-api/runtime/crun/host.ts";
 import type { Config, Environment } from "../config.ts";
 import { type Check, failed, type Observation, ok, skipped } from "./check.ts";
 
-/** Where they are when PATH is the short one of a service. */
-const PROGRAM_PATH =
-  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec/podman";
-
 /** What `serve` needs of this host: programs and kernel. */
 export function hostChecks(config: Config, env: Environment): readonly Check[] {
-  const needsContainers = config.machines === "embedded" && config.runtime === "crun";
-  const containers = needsContainers ? containerChecks() : [];
   const network = config.machines === "embedded" ? networkChecks() : [];
+  const containers = needsContainers(config) ? containerChecks() : [];
   return [
     {
       id: "host.root",
@@ -27,9 +23,32 @@ export function hostChecks(config: Config, env: Environment): readonly Check[] {
       },
     },
     kubeCheck(config, env),
+    ...programChecks(config),
     ...network,
     ...containers,
   ];
+}
+
+/** The programs of this host without which `serve` cannot run a single Machine. */
+export function programChecks(config: Config): readonly Check[] {
+  if (config.machines !== "embedded") return [];
+  const network = [program("ip", ["ip"], "iproute2"), program("nft", ["nft"], "nftables")];
+  if (!needsContainers(config)) return network;
+  return [
+    ...network,
+    {
+      id: "program.oci-runtime",
+      expected: "an OCI runtime that suits this host's cgroups",
+      remedy: `install one of: ${ociRuntimesFor(hostCgroupLayout()).join(", ")}`,
+      look: async () => found(ociRuntimesFor(hostCgroupLayout())),
+    },
+    program("conmon", ["conmon"], "conmon"),
+    program("init", ["catatonit", "tini-static"], "catatonit"),
+  ];
+}
+
+function needsContainers({ machines, runtime }: Config): boolean {
+  return machines === "embedded" && runtime === "crun";
 }
 
 function kubeCheck({ kubeBin }: Config, env: Environment): Check {
@@ -51,8 +70,6 @@ function kubeCheck({ kubeBin }: Config, env: Environment): Check {
 
 function networkChecks(): readonly Check[] {
   return [
-    program("ip", ["ip"], "iproute2"),
-    program("nft", ["nft"], "nftables"),
     {
       id: "kernel.ipv6",
       expected: "IPv6, which all addresses of the cluster are",
@@ -79,14 +96,6 @@ function networkChecks(): readonly Check[] {
 
 function containerChecks(): readonly Check[] {
   return [
-    {
-      id: "program.oci-runtime",
-      expected: "an OCI runtime that suits this host's cgroups",
-      remedy: `install one of: ${ociRuntimesFor(hostCgroupLayout()).join(", ")}`,
-      look: async () => found(ociRuntimesFor(hostCgroupLayout())),
-    },
-    program("conmon", ["conmon"], "conmon"),
-    program("init", ["catatonit", "tini-static"], "catatonit"),
     {
       id: "kernel.overlayfs",
       expected: "overlayfs, for containers' root file systems",

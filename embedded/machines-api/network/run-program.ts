@@ -1,4 +1,5 @@
 import { FksError } from "#core/errors.ts";
+import { PROGRAM_PATH } from "../program-path.ts";
 
 /** Longest part of a program's own words that an error repeats. */
 const MESSAGE_MAX_CHARS = 500;
@@ -42,9 +43,13 @@ export async function tryProgram(
   }
 }
 
-function spawned(argv: readonly string[], signal: AbortSignal, input: string | undefined) {
+function spawned(
+  [name = "", ...args]: readonly string[],
+  signal: AbortSignal,
+  input: string | undefined,
+) {
   try {
-    return Bun.spawn([...argv], {
+    return Bun.spawn([Bun.which(name, { PATH: PROGRAM_PATH }) ?? name, ...args], {
       stdin: input === undefined ? "ignore" : Buffer.from(input),
       stdout: "pipe",
       stderr: "pipe",
@@ -52,6 +57,6 @@ function spawned(argv: readonly string[], signal: AbortSignal, input: string | u
       killSignal: "SIGKILL",
     });
   } catch (error) {
-    throw new FksError("Unsupported", `cannot run ${argv[0]}: is it installed?`, { cause: error });
+    throw new FksError("Unsupported", `cannot run ${name}: is it installed?`, { cause: error });
   }
 }

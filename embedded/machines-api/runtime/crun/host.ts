@@ -1,10 +1,7 @@
 import { readFileSync } from "node:fs";
 import { FksError } from "#core/errors.ts";
+import { PROGRAM_PATH } from "../../program-path.ts";
 import { type CgroupLayout, cgroupLayoutFor, ociRuntimesFor } from "./cgroup-layout.ts";
-
-/** Where they are when PATH is the short one of a service. */
-const PROGRAM_PATH =
-  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec/podman";
 
 export interface HostPrograms {
   readonly ociRuntime: string;
