@@ -3,6 +3,7 @@ import { isNode, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { fileError } from "#adapters/host/files.ts";
 import { FksError } from "#core/errors.ts";
+import { yamlMistake } from "./yaml-mistake.ts";
 
 export interface ConfigFile {
   readonly values: Readonly<Record<string, unknown>>;
@@ -20,10 +21,16 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   const [mistake] = document.errors;
   if (mistake !== undefined) {
     const { line } = lines.linePos(mistake.pos[0]);
-    const sentence = mistake.message.split(" at line ")[0] ?? "not YAML";
-    throw new FksError("InvalidInput", `${path}:${line}: ${sentence}`);
+    throw new FksError("InvalidInput", `${path}:${line}: ${yamlMistake(mistake)}`);
   }
-  const values = z.record(z.string(), z.unknown()).safeParse(document.toJS() ?? {});
+  let plain: unknown;
+  try {
+    plain = document.toJS();
+  } catch (cause) {
+    // An alias without its anchor, or a document that would explode.
+    throw new FksError("InvalidInput", `${path}: ${yamlMistake(cause)}`, { cause });
+  }
+  const values = z.record(z.string(), z.unknown()).safeParse(plain ?? {});
   if (!values.success) {
     throw new FksError("InvalidInput", `${path}:1: expected settings such as "name: local"`);
   }

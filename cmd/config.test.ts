@@ -57,8 +57,14 @@ test.each([
   [{ regions: "ams,ams" }, "--regions: expected each region once"],
   [{ runtime: "docker" }, '--runtime: expected one of "crun"|"none"'],
   [{ machinesPort: "many" }, "--machines-port: expected a port number"],
-  [{ nodeCapacity: "cpu=4,disk=1" }, "--node-capacity: no such setting"],
-  [{ nodeCapacity: "memory=much" }, "--node-capacity: expected a quantity such as 4 or 8Gi"],
+  [{ nodeCapacity: "cpu=4,disk=1" }, "--node-capacity: disk: no such setting"],
+  [{ nodeCapacity: "cpu" }, "--node-capacity: cpu: expected a quantity"],
+  [{ nodeCapacity: "pods=0" }, "--node-capacity: pods: expected a whole number from 1 to 10000"],
+  [{ dataDir: "" }, "--data-dir: expected a folder"],
+  [
+    { nodeCapacity: "memory=much" },
+    "--node-capacity: memory: expected a quantity such as 4 or 8Gi",
+  ],
   [{ machines: "fly" }, "--machines fly needs --regions"],
 ])("%j is answered with what was expected", async (flags, sentence) => {
   expect(await mistakeIn(flags)).toContain(sentence);
@@ -69,8 +75,16 @@ test("a mistake in the file is told with its line", async () => {
   const type = fileWith("name: local\nnodeCapacity:\n  cpu: 4\n  pods: none\n");
 
   expect(await mistakeIn({}, {}, typo)).toContain(`${typo}:2: regoins: no such setting`);
-  expect(await mistakeIn({}, {}, type)).toContain(`${type}:4: nodeCapacity.pods: expected number`);
+  expect(await mistakeIn({}, {}, type)).toContain(
+    `${type}:4: nodeCapacity.pods: expected a whole number`,
+  );
   expect(await mistakeIn({}, {}, fileWith("a: [1\nb: 2"))).toMatch(/yaml:\d: /);
+  expect(await mistakeIn({}, {}, fileWith("naem: a\nrole: b"))).toMatch(/naem: no .*role: no /);
+  expect(await mistakeIn({}, {}, fileWith("name: *nobody"))).toMatch(
+    /^FksError: .*Unresolved alias/,
+  );
+  expect(await mistakeIn({}, {}, fileWith("a: 1\n---\nb: 2"))).toContain("expected one document");
+  expect(await mistakeIn({}, {}, folder)).toContain(`${folder} is a folder, not a file`);
   expect(await mistakeIn({}, {}, fileWith("just words"))).toContain(":1: expected settings");
   expect(await mistakeIn({}, { FKS_CONFIG: "/nowhere/x.yaml" })).toContain("does not exist");
   expect(await mistakeIn({}, { FKS_LIMITS: "some" })).toContain("FKS_LIMITS: expected one of");

@@ -36,13 +36,20 @@ const quantity = z
       .regex(/^\d+(\.\d+)?(m|[kMGTPE]|[KMGTPE]i)?$/, "expected a quantity such as 4 or 8Gi"),
   );
 
+const POD_COUNT = "expected a whole number from 1 to 10000";
+
 const capacity = z.preprocess(
   pairsIn,
   z
     .strictObject({
       cpu: quantity.optional(),
       memory: quantity.optional(),
-      pods: z.coerce.number().int().min(1).max(10_000).default(250),
+      pods: z.coerce
+        .number(POD_COUNT)
+        .int(POD_COUNT)
+        .min(1, POD_COUNT)
+        .max(10_000, POD_COUNT)
+        .default(250),
     })
     .readonly(),
 );
@@ -50,7 +57,7 @@ const capacity = z.preprocess(
 const schema = z.strictObject({
   dataDir: z
     .string()
-    .min(1)
+    .min(1, "expected a folder")
     .default("/var/lib/fks-node")
     .transform((path) => resolve(path)),
   name: z
@@ -167,7 +174,12 @@ function textOf(config: Config, key: keyof Config): string | undefined {
 /** `cpu=4,memory=8Gi` as an object; anything else as it is. */
 function pairsIn(value: unknown): unknown {
   if (typeof value !== "string") return value;
-  return Object.fromEntries(value.split(",").map((pair) => pair.trim().split("=", 2)));
+  return Object.fromEntries(
+    value.split(",").map((pair) => {
+      const [name = "", amount = ""] = pair.trim().split("=", 2);
+      return [name, amount];
+    }),
+  );
 }
 
 function invalid(
@@ -176,13 +188,19 @@ function invalid(
   file: ConfigFile | undefined,
 ): FksError {
   const sentences = error.issues.map((issue) => {
-    const [unknown] = issue.code === "unrecognized_keys" ? issue.keys : [];
-    const path = [...issue.path, ...(unknown === undefined ? [] : [unknown])].map(String);
-    const source = givenBy[path[0] ?? ""];
-    const where = source ?? `${file?.whereIs(path) ?? "configuration"}: ${path.join(".")}`;
-    return `${where}: ${unknown === undefined ? readable(issue.message) : "no such setting"}`;
+    const path = issue.path.map(String);
+    if (issue.code !== "unrecognized_keys") return `${placeOf(path)}: ${readable(issue.message)}`;
+    return issue.keys.map((key) => `${placeOf([...path, key])}: no such setting`).join("; ");
   });
-  return new FksError("InvalidInput", sentences.join("; "));
+  return new FksError("InvalidInput", [...new Set(sentences)].join("; "));
+
+  /** `--node-capacity: cpu`, or the line of a file. Which of a list's items it is tells nobody anything. */
+  function placeOf(path: readonly string[]): string {
+    const [key = "", ...inside] = path;
+    const source = givenBy[key];
+    if (source === undefined) return `${file?.whereIs(path) ?? "configuration"}: ${path.join(".")}`;
+    return [source, ...inside.filter((name) => !/^\d+$/.test(name))].join(": ");
+  }
 }
 
 /** zod's sentences read "Invalid input: expected …"; ours begin with what was expected. */

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { hostClock } from "#adapters/host/clock.ts";
 import { stopSignals } from "#adapters/host/signals.ts";
+import { FksError } from "#core/errors.ts";
 import { hostImages, type ImageProgress } from "#embedded/machines-api/images/host-images.ts";
 import type { Images, LoadedImage } from "#embedded/machines-api/images/images.ts";
 import { startConsole } from "./console.ts";
@@ -57,6 +58,9 @@ export function imageCommand(): Command {
 async function load(file: string, command: Command): Promise<void> {
   const { stop } = stopSignals();
   const console = startConsole(process.stderr, () => Date.now());
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw new FksError("InvalidInput", `cannot load ${file}: it is a folder, not an archive`);
+  }
   const images = await imagesOf(
     command,
     loadProgress(file, (what) => console.progress(what)),

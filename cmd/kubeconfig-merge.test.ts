@@ -75,5 +75,5 @@ test("removing takes ours away and nothing else", () => {
 
 test("a file that is no kubeconfig is named and not overwritten", () => {
   expect(() => merge([{ path: "config", text: "just words" }])).toThrow("config is no kubeconfig");
-  expect(() => merge([{ path: "config", text: "a: [" }])).toThrow("config: ");
+  expect(() => merge([{ path: "config", text: "a: [" }])).toThrow("config:1: ");
 });

@@ -1,5 +1,6 @@
 import { Document, isMap, isSeq, parseDocument, type YAMLMap, YAMLSeq } from "yaml";
 import { FksError } from "#core/errors.ts";
+import { yamlMistake } from "./yaml-mistake.ts";
 
 const KINDS = ["clusters", "users", "contexts"] as const;
 type Kind = (typeof KINDS)[number];
@@ -81,7 +82,10 @@ function kubeconfigIn(path: string, text: string): Document {
   if (text.trim() === "") return emptyKubeconfig();
   const document = parseDocument(text);
   const [mistake] = document.errors;
-  if (mistake !== undefined) throw new FksError("InvalidInput", `${path}: ${mistake.message}`);
+  if (mistake !== undefined) {
+    const line = text.slice(0, mistake.pos[0]).split("\n").length;
+    throw new FksError("InvalidInput", `${path}:${line}: ${yamlMistake(mistake)}`);
+  }
   if (!isMap(document.contents)) throw new FksError("InvalidInput", `${path} is no kubeconfig`);
   return document;
 }

@@ -1,7 +1,8 @@
-import { LineCounter, parseAllDocuments } from "yaml";
+import { type Document, LineCounter, parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { FksError } from "#core/errors.ts";
 import type { Pod } from "#core/kube/pod.ts";
+import { yamlMistake } from "./yaml-mistake.ts";
 
 /** A Pod that a file holds, by itself or as the template of something that makes Pods. */
 interface FoundPod {
@@ -72,16 +73,25 @@ export function podsIn(text: string, file: string): PodsInFile {
   for (const document of parseAllDocuments(text, { lineCounter: lines })) {
     const [mistake] = document.errors;
     if (mistake !== undefined) {
-      const sentence = mistake.message.split(" at line ")[0] ?? "not YAML";
-      throw new FksError("InvalidInput", `${at(mistake.pos[0])}: ${sentence}`);
+      throw new FksError("InvalidInput", `${at(mistake.pos[0])}: ${yamlMistake(mistake)}`);
     }
-    const value: unknown = document.toJS();
+    const value = plain(document);
     if (value !== null && value !== undefined)
       take(value, at(document.contents?.range?.[0] ?? document.range[0]));
   }
   if (pods.length > 0) return { pods, others };
   const only = others.length === 0 ? "" : `, only ${others.join(", ")}`;
   throw new FksError("InvalidInput", `${file} holds nothing that makes Pods${only}`);
+
+  function plain(document: Document.Parsed): unknown {
+    try {
+      return document.toJS();
+    } catch (cause) {
+      // An alias without its anchor, or a document that would explode.
+      const sentence = `${at(document.range[0])}: ${yamlMistake(cause)}`;
+      throw new FksError("InvalidInput", sentence, { cause });
+    }
+  }
 
   function at(offset: number): string {
     return `${file}:${Math.max(1, lines.linePos(offset).line)}`;

@@ -49,8 +49,9 @@ export function fileError(path: string, cause: unknown): unknown {
       return new FksError("Forbidden", `no permission for ${path}`, { cause });
     case "EROFS":
       return new FksError("Forbidden", `${path} is on a read-only file system`, { cause });
-    case "ENOTDIR":
     case "EISDIR":
+      return new FksError("InvalidInput", `${path} is a folder, not a file`, { cause });
+    case "ENOTDIR":
     case "EEXIST":
     case "ENAMETOOLONG":
       return new FksError("InvalidInput", `${path} cannot be used as a path here`, { cause });
