@@ -12,7 +12,7 @@ help: ## this list
 	@echo
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
 	@echo
-	@echo "  ARGS=\"…\" goes to the command of serve, test, unit, e2e and bench."
+	@echo "  ARGS=\"…\" goes to the command of serve, demo, test, unit, e2e and bench."
 
 $(PACKAGES): package.json bun.lockb bunfig.toml
 	@$(BUN) install --frozen-lockfile --silent

@@ -10,15 +10,13 @@ import { type DataPaths, dataPathsFor } from "./paths.ts";
 import { configOf, withConfigOptions } from "./role.ts";
 
 export function kubeconfigCommand(): Command {
-  const command = examples(
-    new Command("kubeconfig").description("print the cluster's kubeconfig, or keep it in your own"),
-    "fks-node kubeconfig merge",
-    "fks-node kubeconfig print --data-dir ./data",
+  const command = new Command("kubeconfig").description(
+    "print the cluster's kubeconfig, or keep it in your own",
   );
   withConfigOptions(
     command.command("print").description("print the administrator's kubeconfig"),
   ).action(async (_, self: Command) => {
-    process.stdout.write(await kubeconfigIn(await pathsOf(self)));
+    process.stdout.write(await readKubeconfig(await pathsOf(self)));
   });
   withConfigOptions(
     command
@@ -29,17 +27,16 @@ export function kubeconfigCommand(): Command {
   withConfigOptions(
     command.command("remove").description("take the cluster out of your kubeconfig again"),
   ).action(remove);
-  examples(
+  return examples(
     command,
     "fks-node kubeconfig merge --switch",
     "fks-node kubeconfig print --data-dir ./data > demo.yaml",
   );
-  return command;
 }
 
 async function merge(options: { switch?: boolean }, self: Command): Promise<void> {
   const paths = await pathsOf(self);
-  const addition = await kubeconfigIn(paths);
+  const addition = await readKubeconfig(paths);
   const { files, newEntriesIn } = await userKubeconfig(environment());
   const switchContext = options.switch === true;
   const changed = mergeKubeconfig({ files, newEntriesIn, addition, switchContext });
@@ -73,7 +70,8 @@ async function pathsOf(command: Command): Promise<DataPaths> {
   return dataPathsFor((await configOf(command)).dataDir);
 }
 
-async function kubeconfigIn(paths: DataPaths): Promise<string> {
+/** The administrator's kubeconfig. Throws `NotFound` without a cluster, `Unavailable` before its first start is done. */
+export async function readKubeconfig(paths: DataPaths): Promise<string> {
   const text = await readTextIfThere(paths.kubeconfig);
   if (text !== undefined) return text;
   await readCluster(paths);

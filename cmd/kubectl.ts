@@ -4,6 +4,7 @@ import { FksError } from "#core/errors.ts";
 import { cachedKubePath } from "#embedded/control-plane/upstream/build.ts";
 import { type Config, environment, loadConfig } from "./config.ts";
 import { examples } from "./help.ts";
+import { readKubeconfig } from "./kubeconfig.ts";
 import { dataPathsFor } from "./paths.ts";
 
 export function kubectlCommand(): Command {
@@ -25,9 +26,11 @@ export function kubectlCommand(): Command {
   );
 }
 
-/** Runs kubectl on our terminal and returns its exit code. */
+/** Runs kubectl on our terminal and returns its exit code. Throws when there is no cluster to ask. */
 async function runKubectl(config: Config, args: readonly string[]): Promise<number> {
   const env = environment();
+  // Without it kubectl asks whatever listens on localhost:8080.
+  await readKubeconfig(dataPathsFor(config.dataDir));
   const child = Bun.spawn([...kubectlOf(config), ...args], {
     env: { ...env, KUBECONFIG: dataPathsFor(config.dataDir).kubeconfig },
     stdin: "inherit",

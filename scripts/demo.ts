@@ -25,6 +25,9 @@ async function step(title: string, command: readonly string[]): Promise<string> 
 
 const kubectl = (...args: string[]): string[] => [FKS, "kubectl", ...flags, ...args];
 
+const config = await step("look where the cluster is", [FKS, "config", ...flags]);
+const dataDir = /^dataDir: (.*)$/m.exec(config)?.[1] ?? "";
+
 mkdirSync(".cache", { recursive: true });
 await step("build fks-demo/web:1 from busybox", [process.execPath, "scripts/demo-image.ts", IMAGE]);
 await step("load it into the cluster", [FKS, "image", "load", IMAGE, ...flags]);
@@ -38,10 +41,11 @@ await step(
   kubectl("rollout", "status", "deployment/hello", "--timeout=60s"),
 );
 console.log(`\n${await step("look at it", kubectl("get", "pods", "-o", "wide"))}`);
-console.log(`Try:  export KUBECONFIG=/var/lib/fks-node/kubeconfig   (or \`${FKS} kubectl\` for kubectl)
+const suffix = ["", ...flags].join(" ");
+console.log(`Try:  export KUBECONFIG=${dataDir}/kubeconfig   (or \`${FKS} kubectl${suffix}\` for kubectl)
   kubectl exec -it web -- sh
   kubectl logs -f job/count
   kubectl port-forward web 8080
   kubectl scale deployment hello --replicas=10
   ${FKS} translate -f examples/pod.yaml
-  ${FKS} status`);
+  ${FKS} status${suffix}`);
