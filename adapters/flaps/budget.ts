@@ -91,7 +91,7 @@ export function callBudget(options: {
       const delayMs = allowedAtMs(bucket) - clock.now();
       if (delayMs > 0) {
         bucket.timer = new AbortController();
-        clock.after(delayMs, bucket.timer.signal, () => serve(bucket));
+        clock.after(delayMs, () => serve(bucket), bucket.timer.signal);
         return;
       }
       spend(bucket, clock.now());

@@ -4,7 +4,7 @@ import type { Clock } from "#core/ports/clock.ts";
 export function hostClock(): Clock {
   return {
     now: () => Date.now(),
-    after(delayMs, signal, fire) {
+    after(delayMs, fire, signal) {
       if (signal.aborted) return;
       const stop = (): void => clearTimeout(timer);
       const timer = setTimeout(() => {

@@ -30,7 +30,7 @@ export function boundedConnections(clock: Clock, max = CONNECTIONS_MAX): Connect
 
   function idle(connection: Duplex): void {
     if (!timers.has(connection)) return;
-    clock.after(IDLE_TIMEOUT_MS, restart(connection).signal, () => connection.destroy());
+    clock.after(IDLE_TIMEOUT_MS, () => connection.destroy(), restart(connection).signal);
   }
 
   return {

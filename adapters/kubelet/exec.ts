@@ -27,28 +27,31 @@ export async function runExec(
 ): Promise<void> {
   const { stdin, stdout, stderr, resize } = streams;
   const until = AbortSignal.any([signal, streams.signal]);
-  const status = await outcome(deps, until, () =>
-    deps.protocol.exec(
-      request.target.machine,
-      request.target.container,
-      {
-        command: request.command,
-        tty: request.tty,
-        ...(stdin && { stdin }),
-        ...(stdout && { stdout }),
-        ...(stderr && { stderr }),
-        ...(resize && { resize: resize.pipeThrough(terminalSizes()) }),
-      },
-      until,
-    ),
+  const status = await outcome(
+    deps,
+    () =>
+      deps.protocol.exec(
+        request.target.machine,
+        request.target.container,
+        {
+          command: request.command,
+          tty: request.tty,
+          ...(stdin && { stdin }),
+          ...(stdout && { stdout }),
+          ...(stderr && { stderr }),
+          ...(resize && { resize: resize.pipeThrough(terminalSizes()) }),
+        },
+        until,
+      ),
+    until,
   );
   await streams.finish(status);
 }
 
 async function outcome(
   { log }: ExecDeps,
-  signal: AbortSignal,
   exec: () => Promise<{ readonly exitCode: number }>,
+  signal: AbortSignal,
 ): Promise<StreamStatus> {
   try {
     return execStatusFor(await exec());

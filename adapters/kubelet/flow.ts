@@ -29,10 +29,14 @@ export function holdBack(source: Pausable, clock: Clock, probe: () => void): Hol
   }
 
   function probeLater(signal: AbortSignal): void {
-    clock.after(PROBE_INTERVAL_MS, signal, () => {
-      probe();
-      if (!signal.aborted) probeLater(signal);
-    });
+    clock.after(
+      PROBE_INTERVAL_MS,
+      () => {
+        probe();
+        if (!signal.aborted) probeLater(signal);
+      },
+      signal,
+    );
   }
 
   function resume(): void {

@@ -38,11 +38,15 @@ export function boundedSessions(deps: SessionsDeps, signal: AbortSignal): Sessio
       let activeAt = clock.now();
 
       const watch = (delayMs: number): void =>
-        clock.after(delayMs, ended.signal, () => {
-          const leftMs = activeAt + IDLE_TIMEOUT_MS - clock.now();
-          if (leftMs > 0) watch(leftMs);
-          else ended.abort(new Error("the session was idle for four hours"));
-        });
+        clock.after(
+          delayMs,
+          () => {
+            const leftMs = activeAt + IDLE_TIMEOUT_MS - clock.now();
+            if (leftMs > 0) watch(leftMs);
+            else ended.abort(new Error("the session was idle for four hours"));
+          },
+          ended.signal,
+        );
       watch(IDLE_TIMEOUT_MS);
 
       let isOpen = true;

@@ -180,9 +180,9 @@ function silenceWatchdog(clock: Clock, ended: AbortController): { heard(): void 
   const look = (): void => {
     const quietMs = clock.now() - heardAt;
     if (quietMs >= WATCH_SILENCE_MS) ended.abort(new Error("the watch went silent"));
-    else clock.after(WATCH_SILENCE_MS - quietMs, ended.signal, look);
+    else clock.after(WATCH_SILENCE_MS - quietMs, look, ended.signal);
   };
-  clock.after(WATCH_SILENCE_MS, ended.signal, look);
+  clock.after(WATCH_SILENCE_MS, look, ended.signal);
   return {
     heard: () => {
       heardAt = clock.now();

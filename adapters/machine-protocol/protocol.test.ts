@@ -26,7 +26,7 @@ afterEach(async () => {
 
 const realClock: Clock = {
   now: () => Date.now(),
-  after: (delayMs, signal, fire) => {
+  after: (delayMs, fire, signal) => {
     const timer = setTimeout(fire, delayMs);
     signal.addEventListener("abort", () => clearTimeout(timer));
   },

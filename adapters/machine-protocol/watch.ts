@@ -43,9 +43,13 @@ function silenceWatchdog(clock: Clock): Watchdog {
   function heard(): void {
     timer.abort();
     timer = new AbortController();
-    clock.after(SILENCE_MAX_MS, timer.signal, () => {
-      silence.abort(new FksError("Unavailable", "the change stream fell silent"));
-    });
+    clock.after(
+      SILENCE_MAX_MS,
+      () => {
+        silence.abort(new FksError("Unavailable", "the change stream fell silent"));
+      },
+      timer.signal,
+    );
   }
 
   heard();

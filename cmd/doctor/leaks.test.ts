@@ -35,7 +35,7 @@ async function withOneMachine() {
   const machineFolder = join(dataDir, "machines", "m", id);
   mkdirSync(machineFolder, { recursive: true });
   // Whoever waits has waited long enough.
-  const impatient: Clock = { ...clock, after: (_delayMs, _signal, fire) => fire() };
+  const impatient: Clock = { ...clock, after: (_delayMs, fire) => fire() };
   const check = leakCheck({
     paths: dataPathsFor(dataDir),
     cluster: CLUSTER,

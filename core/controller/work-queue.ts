@@ -66,7 +66,7 @@ export function workQueue(clock: Clock, stop: AbortSignal): WorkQueue {
   function addLater(key: string, delayMs: number, isBackoff: boolean): void {
     const controller = new AbortController();
     timers.set(key, { isBackoff, cancel: () => controller.abort() });
-    clock.after(delayMs, controller.signal, () => makeReady(key));
+    clock.after(delayMs, () => makeReady(key), controller.signal);
   }
 
   stop.addEventListener("abort", () => {

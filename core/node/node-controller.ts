@@ -55,17 +55,21 @@ async function keepLease(
   signal: AbortSignal,
 ): Promise<void> {
   const { name } = description;
-  await repeat({ clock, log: log.with({ node: name }), what: "lease" }, signal, async (worked) => {
-    const { nodeUid } = state;
-    const owner = nodeUid === undefined ? {} : { nodeUid };
-    await leases.renew(
-      name,
-      { nowMs: clock.now(), durationSeconds: LEASE_SECONDS, ...owner },
-      signal,
-    );
-    worked();
-    return sleep(clock, LEASE_EVERY_MS, signal);
-  });
+  await repeat(
+    { clock, log: log.with({ node: name }), what: "lease" },
+    async (worked) => {
+      const { nodeUid } = state;
+      const owner = nodeUid === undefined ? {} : { nodeUid };
+      await leases.renew(
+        name,
+        { nowMs: clock.now(), durationSeconds: LEASE_SECONDS, ...owner },
+        signal,
+      );
+      worked();
+      return sleep(clock, LEASE_EVERY_MS, signal);
+    },
+    signal,
+  );
 }
 
 async function keepNode(
@@ -78,16 +82,20 @@ async function keepNode(
   health.onChange(() => wake.resolve());
   const scope = { clock, log: log.with({ node: description.name }), what: "node status" };
 
-  await repeat(scope, signal, async (worked) => {
-    wake = Promise.withResolvers<void>();
-    await syncNode(deps, state, signal);
-    worked();
-    const next = new AbortController();
-    const either = AbortSignal.any([signal, next.signal]);
-    await Promise.race([sleep(clock, LOOK_EVERY_MS, either), wake.promise]).finally(() =>
-      next.abort(),
-    );
-  });
+  await repeat(
+    scope,
+    async (worked) => {
+      wake = Promise.withResolvers<void>();
+      await syncNode(deps, state, signal);
+      worked();
+      const next = new AbortController();
+      const either = AbortSignal.any([signal, next.signal]);
+      await Promise.race([sleep(clock, LOOK_EVERY_MS, either), wake.promise]).finally(() =>
+        next.abort(),
+      );
+    },
+    signal,
+  );
 }
 
 /** One look: creates what is missing, reports what changed. */
@@ -127,8 +135,8 @@ async function syncNode(
 /** Does `once` over and over; an expected failure is told once, and tried again until it is over. */
 async function repeat(
   { clock, log, what }: { readonly clock: Clock; readonly log: Log; readonly what: string },
-  signal: AbortSignal,
   once: (worked: () => void) => Promise<void>,
+  signal: AbortSignal,
 ): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {

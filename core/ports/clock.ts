@@ -3,7 +3,7 @@ export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
   /** Calls `fire` once after `delayMs`, unless `signal` aborts first. */
-  after(delayMs: number, signal: AbortSignal, fire: () => void): void;
+  after(delayMs: number, fire: () => void, signal: AbortSignal): void;
   /** A signal that aborts after `delayMs`. */
   timeout(delayMs: number): AbortSignal;
 }
@@ -14,9 +14,13 @@ export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promi
   if (signal.aborted) return Promise.reject(signal.reason);
   const onAbort = (): void => reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
-  clock.after(delayMs, signal, () => {
-    signal.removeEventListener("abort", onAbort);
-    resolve();
-  });
+  clock.after(
+    delayMs,
+    () => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    },
+    signal,
+  );
   return promise;
 }

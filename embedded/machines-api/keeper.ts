@@ -79,7 +79,7 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
       store.forget(record.id);
       slots.remove(record);
     };
-    clock.after(leftMs, whole.signal, () => insist("destroyed machine not forgotten", forget));
+    clock.after(leftMs, () => insist("destroyed machine not forgotten", forget), whole.signal);
   }
 
   /** Does what nobody would do again: what cannot be written now is written later. */
@@ -88,7 +88,7 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
       work();
     } catch (err) {
       log.error(failure, { err, retry_in_ms: RETRY_MS });
-      clock.after(RETRY_MS, whole.signal, () => insist(failure, work));
+      clock.after(RETRY_MS, () => insist(failure, work), whole.signal);
     }
   }
 

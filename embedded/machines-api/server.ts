@@ -111,11 +111,15 @@ export async function serveMachinesApi(
     over.abort(new Error("the Machines API stops"));
     const patience = new AbortController();
     const late = Promise.withResolvers<void>();
-    clock.after(STOP_MS, patience.signal, () => {
-      log.warn("answers or steps under way were cut off", { after_ms: STOP_MS });
-      void server.stop(true);
-      late.resolve();
-    });
+    clock.after(
+      STOP_MS,
+      () => {
+        log.warn("answers or steps under way were cut off", { after_ms: STOP_MS });
+        void server.stop(true);
+        late.resolve();
+      },
+      patience.signal,
+    );
     await Promise.race([Promise.all([server.stop(), keeper.stop()]), late.promise]);
     patience.abort();
     store.close();

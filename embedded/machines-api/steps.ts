@@ -19,7 +19,7 @@ import {
   withoutSignals,
 } from "./container-life.ts";
 import type { Image, Images } from "./images/images.ts";
-import { type Moment } from "./machine-events.ts";
+import type { Moment } from "./machine-events.ts";
 import { launchedFirst, machineFailed, networkReady, removed } from "./machine-life.ts";
 import type { Step } from "./plan.ts";
 import { policyOf } from "./policy.ts";
@@ -189,13 +189,17 @@ async function imageFor(work: Work, name: string): Promise<Image | undefined> {
       told(record, name, normal("Pulling", `Pulling image "${reference}"`), nowMs),
     );
   };
-  clock.after(PULL_SHOWN_MS, pulling.signal, () => {
-    try {
-      tell();
-    } catch (err) {
-      work.log.warn("event not written", { machine: slot.record.id, container: name, err });
-    }
-  });
+  clock.after(
+    PULL_SHOWN_MS,
+    () => {
+      try {
+        tell();
+      } catch (err) {
+        work.log.warn("event not written", { machine: slot.record.id, container: name, err });
+      }
+    },
+    pulling.signal,
+  );
   try {
     const pullPolicy = bundle?.imagePullPolicy ?? "IfNotPresent";
     const image = await images.ensure({ reference, pullPolicy }, signal).catch((error: unknown) => {

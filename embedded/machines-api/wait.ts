@@ -88,7 +88,7 @@ export function waitFor(
   });
   const onAbort = (): void => reject(callerGone());
   signal.addEventListener("abort", onAbort, { once: true });
-  deps.clock.after(asked.timeoutMs, over.signal, () => resolve({ is: "waiting" }));
+  deps.clock.after(asked.timeoutMs, () => resolve({ is: "waiting" }), over.signal);
   return promise.finally(() => {
     over.abort();
     unlisten();

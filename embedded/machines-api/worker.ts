@@ -62,10 +62,14 @@ export function machineWorker(
     if (atMs === Number.POSITIVE_INFINITY) return;
     const controller = new AbortController();
     slot.timer = { atMs, controller };
-    clock.after(Math.max(0, atMs - clock.now()), controller.signal, () => {
-      slot.timer = undefined;
-      schedule(slot);
-    });
+    clock.after(
+      Math.max(0, atMs - clock.now()),
+      () => {
+        slot.timer = undefined;
+        schedule(slot);
+      },
+      controller.signal,
+    );
   }
 
   function take(slot: Slot, step: Step): void {

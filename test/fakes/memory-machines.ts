@@ -210,7 +210,7 @@ async function waitFor(
   const unsubscribe = store.subscribe(look);
   const done = new AbortController();
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  clock.after(request.timeoutSeconds * 1_000, done.signal, () => resolve(undefined));
+  clock.after(request.timeoutSeconds * 1_000, () => resolve(undefined), done.signal);
   try {
     return await promise;
   } finally {

@@ -138,7 +138,7 @@ async function* changes(
       yield* lines;
       if (pending.length > 0) continue;
       const quiet = new AbortController();
-      clock.after(PING_MS, quiet.signal, () => tell({ type: "ping" }));
+      clock.after(PING_MS, () => tell({ type: "ping" }), quiet.signal);
       if (!cut.aborted) await wake.promise;
       quiet.abort();
     }

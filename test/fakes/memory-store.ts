@@ -67,7 +67,7 @@ export function memoryStore(clock: Clock, stepMs: number): MemoryStore {
 
   function later(fire: () => void): void {
     if (stepMs === 0) fire();
-    else clock.after(stepMs, new AbortController().signal, fire);
+    else clock.after(stepMs, fire, new AbortController().signal);
   }
 
   function up(before: MemoryMachine): MemoryMachine {

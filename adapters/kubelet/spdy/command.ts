@@ -56,9 +56,13 @@ export function spdyCommand(pipe: Pipe, request: CommandRequest): Promise<Remote
     },
   });
 
-  clock.after(STREAM_CREATION_TIMEOUT_MS, AbortSignal.any([gone.signal, scope.signal]), () => {
-    if (streams.size < expected.length) pipe.destroy();
-  });
+  clock.after(
+    STREAM_CREATION_TIMEOUT_MS,
+    () => {
+      if (streams.size < expected.length) pipe.destroy();
+    },
+    AbortSignal.any([gone.signal, scope.signal]),
+  );
   scope.signal.addEventListener("abort", () => pipe.destroy(), { once: true });
   if (scope.signal.aborted) pipe.destroy();
 

@@ -59,11 +59,15 @@ export function spdyForward(pipe: Pipe, request: ForwardRequest): Promise<void> 
 
   function awaitOther(id: string, stream: SpdyStream): void {
     halves.set(id, stream);
-    clock.after(STREAM_CREATION_TIMEOUT_MS, stream.signal, () => {
-      if (halves.get(id) !== stream) return;
-      halves.delete(id);
-      stream.reset();
-    });
+    clock.after(
+      STREAM_CREATION_TIMEOUT_MS,
+      () => {
+        if (halves.get(id) !== stream) return;
+        halves.delete(id);
+        stream.reset();
+      },
+      stream.signal,
+    );
   }
 
   scope.signal.addEventListener("abort", () => connection.close(), { once: true });

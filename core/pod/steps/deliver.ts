@@ -10,8 +10,8 @@ export async function deliver(
   deps: ReconcileDeps,
   { world, memory, place }: Turn,
   machine: Sighting,
+  early: Resolution | undefined,
   signal: AbortSignal,
-  early?: Resolution,
 ): Promise<Taken> {
   const { protocol, resolve, apiServer, teller, clock } = deps;
   const { pod, nowMs } = world;

@@ -42,7 +42,7 @@ export async function takeLaunch(
   if (event !== undefined) teller.tell(pod, event);
   log.info(`machine ${launched.outcome}`, { pod: keyFor(pod), machine: sighting.machine.id });
   const isFresh = launched.outcome === "launched" && resolution?.ok === true;
-  return isFresh ? deliver(deps, turn, sighting, signal, resolution) : "next";
+  return isFresh ? deliver(deps, turn, sighting, resolution, signal) : "next";
 }
 
 /** Asks the Machines API whether it has a Machine of this Pod that nobody told of. */

@@ -41,7 +41,7 @@ async function taken(
     case "admit":
       return "next";
     case "deliver":
-      return deliver(deps, turn, step.machine, signal);
+      return deliver(deps, turn, step.machine, undefined, signal);
     case "refresh":
       return refresh(deps, turn, step.machine, signal);
     case "start":

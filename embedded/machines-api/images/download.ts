@@ -51,13 +51,18 @@ export async function download(request: Download, signal: AbortSignal): Promise<
 /** Goes on as long as bytes come; the attempts of the retry rules count only where none do. */
 function nextRound(request: Download, part: Part, signal: AbortSignal): Promise<void> {
   const before = part.received;
-  return retrying(request.clock, request.retries, signal, async () => {
-    try {
-      await fetchRest(request, part, signal);
-    } catch (error) {
-      if (!FksError.is(error, "Unavailable") || part.received <= before) throw error;
-    }
-  });
+  return retrying(
+    request.clock,
+    request.retries,
+    async () => {
+      try {
+        await fetchRest(request, part, signal);
+      } catch (error) {
+        if (!FksError.is(error, "Unavailable") || part.received <= before) throw error;
+      }
+    },
+    signal,
+  );
 }
 
 interface Part {

@@ -142,25 +142,30 @@ async function fetchManifest(
   { clock, retries, quietMs }: PullOptions,
   signal: AbortSignal,
 ): Promise<{ readonly bytes: Uint8Array; readonly digest: string }> {
-  return retrying(clock, retries, signal, async () => {
-    const dog = watchdog(clock, quietMs, signal);
-    try {
-      const headers = { accept: MANIFEST_TYPES.join(", ") };
-      const response = await repository.get(`manifests/${at}`, headers, dog.signal);
-      const bytes = await bodyOf(response, MANIFEST_MAX_BYTES);
-      const digest = `sha256:${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}`;
-      const claimed = response.headers.get("docker-content-digest") ?? digest;
-      if (claimed !== digest || (at.startsWith("sha256:") && at !== digest)) {
-        throw new FksError("InvalidInput", `the registry sent another manifest than ${claimed}`);
+  return retrying(
+    clock,
+    retries,
+    async () => {
+      const dog = watchdog(clock, quietMs, signal);
+      try {
+        const headers = { accept: MANIFEST_TYPES.join(", ") };
+        const response = await repository.get(`manifests/${at}`, headers, dog.signal);
+        const bytes = await bodyOf(response, MANIFEST_MAX_BYTES);
+        const digest = `sha256:${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}`;
+        const claimed = response.headers.get("docker-content-digest") ?? digest;
+        if (claimed !== digest || (at.startsWith("sha256:") && at !== digest)) {
+          throw new FksError("InvalidInput", `the registry sent another manifest than ${claimed}`);
+        }
+        return { bytes, digest };
+      } catch (error) {
+        signal.throwIfAborted();
+        throw dog.signal.aborted ? dog.signal.reason : error;
+      } finally {
+        dog.stop();
       }
-      return { bytes, digest };
-    } catch (error) {
-      signal.throwIfAborted();
-      throw dog.signal.aborted ? dog.signal.reason : error;
-    } finally {
-      dog.stop();
-    }
-  });
+    },
+    signal,
+  );
 }
 
 async function fetchAll(

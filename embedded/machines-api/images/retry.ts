@@ -19,8 +19,8 @@ export const REGISTRY_RETRIES: RetryRules = {
 export async function retrying<T>(
   clock: Clock,
   rules: RetryRules,
-  signal: AbortSignal,
   attempt: () => Promise<T>,
+  signal: AbortSignal,
 ): Promise<T> {
   for (let tried = 1; ; tried += 1) {
     try {

@@ -16,11 +16,15 @@ export function watchdog(clock: Clock, quietMs: number, signal: AbortSignal): Wa
   let touchedAt = clock.now();
 
   function wait(delayMs: number): void {
-    clock.after(delayMs, stopped.signal, () => {
-      const leftMs = touchedAt + quietMs - clock.now();
-      if (leftMs > 0) wait(leftMs);
-      else quiet.abort(new FksError("Unavailable", `nothing came for ${quietMs / 1000} s`));
-    });
+    clock.after(
+      delayMs,
+      () => {
+        const leftMs = touchedAt + quietMs - clock.now();
+        if (leftMs > 0) wait(leftMs);
+        else quiet.abort(new FksError("Unavailable", `nothing came for ${quietMs / 1000} s`));
+      },
+      stopped.signal,
+    );
   }
   wait(quietMs);
 

@@ -30,10 +30,14 @@ export function inputQueue(clock: Clock): InputQueue {
   }
 
   function probeLater(signal: AbortSignal): void {
-    clock.after(PROBE_MS, signal, () => {
-      socket?.ping();
-      if (!signal.aborted) probeLater(signal);
-    });
+    clock.after(
+      PROBE_MS,
+      () => {
+        socket?.ping();
+        if (!signal.aborted) probeLater(signal);
+      },
+      signal,
+    );
   }
 
   function resume(): void {

@@ -57,7 +57,7 @@ export function watchStream(deps: WatchDeps, signal: AbortSignal): ReadableStrea
   async function quiet(): Promise<"ping" | "changed"> {
     const heard = new AbortController();
     const ping = Promise.withResolvers<"ping">();
-    deps.clock.after(PING_MS, heard.signal, () => ping.resolve("ping"));
+    deps.clock.after(PING_MS, () => ping.resolve("ping"), heard.signal);
     const first = await Promise.race([awake.promise.then(() => "changed" as const), ping.promise]);
     heard.abort();
     return first;

@@ -21,9 +21,13 @@ export function execRoute(api: Api): Hono {
     const seconds = body.timeout === undefined || body.timeout <= 0 ? undefined : body.timeout;
     const late = new AbortController();
     const over = new AbortController();
-    api.clock.after((seconds ?? DEFAULT_TIMEOUT_SECONDS) * 1_000, over.signal, () => {
-      late.abort(new ApiError(408, "deadline_exceeded: the command did not end in time"));
-    });
+    api.clock.after(
+      (seconds ?? DEFAULT_TIMEOUT_SECONDS) * 1_000,
+      () => {
+        late.abort(new ApiError(408, "deadline_exceeded: the command did not end in time"));
+      },
+      over.signal,
+    );
     const out = collector(late);
     const err = collector(late);
     const stdin = new Blob([body.stdin ?? ""]).stream();

@@ -79,7 +79,7 @@ export function noRuntime(clock: Clock): Runtime {
     if (program === "exit") queueMicrotask(() => end(running, Number(first ?? 0)));
     if (program === "echo") queueMicrotask(() => end(running, 0));
     if (program === "sleep-exit") {
-      clock.after(Number(first), running.ends.signal, () => end(running, Number(second ?? 0)));
+      clock.after(Number(first), () => end(running, Number(second ?? 0)), running.ends.signal);
     }
   }
 

@@ -65,10 +65,14 @@ export async function execWithTerminal(
   const resizes =
     request.resize === undefined
       ? undefined
-      : pumpSizes(request.resize, ended.signal, (next) => {
-          size = next;
-          tellSize();
-        });
+      : pumpSizes(
+          request.resize,
+          (next) => {
+            size = next;
+            tellSize();
+          },
+          ended.signal,
+        );
   // Some runtimes show a size only when it changes after the command has begun.
   const again = sleep(target.clock, DRAIN_MS, ended.signal)
     .then(tellSize)
@@ -96,8 +100,8 @@ function terminalInput(terminal: Bun.Terminal) {
 
 async function pumpSizes<Size>(
   sizes: ReadableStream<Size>,
-  signal: AbortSignal,
   apply: (size: Size) => void,
+  signal: AbortSignal,
 ): Promise<void> {
   const reader = sizes.getReader();
   const stop = (): void => void reader.cancel().catch(() => {});

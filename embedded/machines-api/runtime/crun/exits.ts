@@ -91,7 +91,7 @@ export function watchExits(options: ExitsOptions, signal: AbortSignal): Exits {
         log.warn("cannot rotate a container's log", { container: key, error });
       }
     }
-    clock.after(SWEEP_MS, signal, () => void sweep());
+    clock.after(SWEEP_MS, () => void sweep(), signal);
   }
 
   mkdirSync(folders.exits, { recursive: true });
@@ -100,7 +100,7 @@ export function watchExits(options: ExitsOptions, signal: AbortSignal): Exits {
   });
   watcher.on("error", (error) => log.warn("cannot watch for exits", { error }));
   signal.addEventListener("abort", () => watcher.close(), { once: true });
-  clock.after(SWEEP_MS, signal, () => void sweep());
+  clock.after(SWEEP_MS, () => void sweep(), signal);
 
   return {
     exitOf,

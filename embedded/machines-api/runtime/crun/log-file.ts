@@ -149,7 +149,7 @@ async function changed(folder: string, clock: Clock, signal: AbortSignal): Promi
   const stop = new AbortController();
   const onAbort = (): void => reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
-  clock.after(RECHECK_MS, stop.signal, resolve);
+  clock.after(RECHECK_MS, resolve, stop.signal);
   const watcher = watch(folder, () => resolve());
   watcher.on("error", () => resolve());
   try {

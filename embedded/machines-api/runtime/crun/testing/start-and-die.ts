@@ -9,7 +9,7 @@ const [id = "", machinesDir = "", imageRoot = "", serial = ""] = process.argv.sl
 
 const clock: Clock = {
   now: () => Date.now(),
-  after: (delayMs, _signal, fire) => void setTimeout(fire, delayMs),
+  after: (delayMs, fire) => void setTimeout(fire, delayMs),
   timeout: (delayMs) => AbortSignal.timeout(delayMs),
 };
 const quiet = (): void => {};
