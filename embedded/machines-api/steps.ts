@@ -1,5 +1,5 @@
 /** Does one step of a plan: the only place where the runtime and the images are asked to act. */
-import { FksError } from "#core/errors.ts";
+import { FksError, messageOf } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import type { Addresses } from "./addresses.ts";
@@ -84,7 +84,7 @@ async function prepare({ slot, ...work }: Work): Promise<void> {
     await work.atOnce(() => work.runtime.prepare(spec, work.signal));
   } catch (error) {
     if (work.signal.aborted || policyOf(record.config).keepsTrying) throw error;
-    return work.change((now, moment) => machineFailed(now, sentenceOf(error), moment));
+    return work.change((now, moment) => machineFailed(now, messageOf(error), moment));
   }
   work.change(networkReady);
   // A bundle with more lines for the hosts file may have come meanwhile.
@@ -219,7 +219,7 @@ async function imageFor(work: Work, name: string): Promise<Image | undefined> {
 
 /** The kubelet's reasons for an image that cannot be had. */
 function pullFailureOf(error: unknown, reference: string): ContainerFailure {
-  const message = sentenceOf(error);
+  const message = messageOf(error);
   if (FksError.is(error, "InvalidInput")) {
     return { reason: "InvalidImageName", message, isWorthRetrying: false };
   }
@@ -242,7 +242,7 @@ function withImage(record: MachineRecord, name: string, image: Image): MachineRe
 }
 
 function startFailed(work: Work, name: string, error: unknown): void {
-  const message = sentenceOf(error);
+  const message = messageOf(error);
   if (!FksError.is(error, "InvalidInput")) {
     return failed(work, name, { reason: "CreateContainerError", message, isWorthRetrying: true });
   }
@@ -260,10 +260,4 @@ function failed(work: Work, name: string, failure: ContainerFailure): void {
     if (policyOf(record.config).keepsTrying) return waiting;
     return machineFailed(waiting, `${failure.reason}: ${failure.message}`, moment);
   });
-}
-
-function sentenceOf(error: unknown): string {
-  if (error instanceof FksError) return error.message;
-  if (error instanceof Error) return error.message;
-  return String(error);
 }
