@@ -59,6 +59,7 @@ test.each([
   [{ machinesPort: "many" }, "--machines-port: expected a port number"],
   [{ nodeCapacity: "cpu=4,disk=1" }, "--node-capacity: disk: no such setting"],
   [{ nodeCapacity: "cpu" }, "--node-capacity: cpu: expected a quantity"],
+  [{ nodeCapacity: "cpu=0" }, "--node-capacity: cpu: expected more than nothing"],
   [{ nodeCapacity: "pods=0" }, "--node-capacity: pods: expected a whole number from 1 to 10000"],
   [{ dataDir: "" }, "--data-dir: expected a folder"],
   [

@@ -28,13 +28,12 @@ const port = z.preprocess(
   z.number("expected a port number from 1 to 65535").int().min(1).max(65_535),
 );
 
-const quantity = z
-  .union([z.string(), z.number().transform(String)])
-  .pipe(
-    z
-      .string()
-      .regex(/^\d+(\.\d+)?(m|[kMGTPE]|[KMGTPE]i)?$/, "expected a quantity such as 4 or 8Gi"),
-  );
+const quantity = z.union([z.string(), z.number().transform(String)]).pipe(
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?(m|[kMGTPE]|[KMGTPE]i)?$/, "expected a quantity such as 4 or 8Gi")
+    .regex(/[1-9]/, "expected more than nothing"),
+);
 
 const POD_COUNT = "expected a whole number from 1 to 10000";
 

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { StoppedError } from "#adapters/host/signals.ts";
 import { ERROR_CODES, FksError } from "#core/errors.ts";
 import { EXIT_STATUSES, exitStatusTable, farewellFor } from "./exit.ts";
 
@@ -25,5 +26,12 @@ test("a full disk is explained, whoever met it", () => {
   expect(farewellFor(error, {})).toEqual({
     status: 8,
     text: "fks-node: no space left to write /data/x\n",
+  });
+});
+
+test("being stopped is no failure of ours, and shells see by what", () => {
+  expect(farewellFor(new StoppedError("SIGTERM"), {})).toEqual({
+    status: 143,
+    text: "fks-node: stopped by SIGTERM before it was done\n",
   });
 });

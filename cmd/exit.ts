@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { fileError } from "#adapters/host/files.ts";
+import { StoppedError } from "#adapters/host/signals.ts";
 import { type ErrorCode, FksError, messageOf } from "#core/errors.ts";
 import type { Environment } from "./config.ts";
 
@@ -28,6 +29,7 @@ export function exitStatusTable(): string {
     "  0  success",
     "  1  unexpected failure, or a check that failed",
     ...rows,
+    "  128 + n  stopped by signal n before it was done",
   ].join("\n");
 }
 
@@ -42,6 +44,9 @@ export function farewellFor(thrown: unknown, env: Environment): Farewell {
   // commander has printed its own sentence or the help by then.
   if (thrown instanceof CommanderError) {
     return { status: thrown.exitCode === 0 ? 0 : EXIT_STATUSES.InvalidInput.status, text: "" };
+  }
+  if (thrown instanceof StoppedError) {
+    return { status: thrown.exitStatus, text: `fks-node: ${thrown.message} before it was done\n` };
   }
   // A full disk or a missing permission can show anywhere.
   const error = thrown instanceof FksError ? thrown : fileError(pathIn(thrown), thrown);

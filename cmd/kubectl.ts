@@ -30,7 +30,7 @@ export function kubectlCommand(): Command {
 async function runKubectl(config: Config, args: readonly string[]): Promise<number> {
   const env = environment();
   // Without it kubectl asks whatever listens on localhost:8080.
-  await readKubeconfig(dataPathsFor(config.dataDir));
+  if (!needsNoCluster(args)) await readKubeconfig(dataPathsFor(config.dataDir));
   const child = Bun.spawn([...kubectlOf(config), ...args], {
     env: { ...env, KUBECONFIG: dataPathsFor(config.dataDir).kubeconfig },
     stdin: "inherit",
@@ -41,6 +41,13 @@ async function runKubectl(config: Config, args: readonly string[]): Promise<numb
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => child.kill("SIGTERM"));
   return child.exited;
+}
+
+function needsNoCluster(args: readonly string[]): boolean {
+  return (
+    ["help", "completion", "options"].includes(args[0] ?? "help") ||
+    args.some((arg) => ["--help", "-h", "--client"].includes(arg))
+  );
 }
 
 /** PATH's own, else the one inside the control plane's executable. Throws `Unsupported`. */

@@ -1,4 +1,17 @@
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
+
+/** Somebody wants this process to end: no failure of ours. */
+export class StoppedError extends Error {
+  override readonly name = "StoppedError";
+  /** What shells show for a process that a signal ended. */
+  readonly exitStatus: number;
+
+  constructor(signal: "SIGTERM" | "SIGINT" | "SIGHUP") {
+    super(`stopped by ${signal}`);
+    this.exitStatus = 128 + constants.signals[signal];
+  }
+}
 
 export interface StopSignals {
   /** Aborts at the first SIGTERM, SIGINT or SIGHUP. */
@@ -14,7 +27,7 @@ export function stopSignals(): StopSignals {
   const names = ["SIGTERM", "SIGINT", ...(isHangupIgnored() ? [] : ["SIGHUP" as const])] as const;
   for (const name of names) {
     process.on(name, () => {
-      (stop.signal.aborted ? atOnce : stop).abort(new Error(`stopped by ${name}`));
+      (stop.signal.aborted ? atOnce : stop).abort(new StoppedError(name));
     });
   }
   return { stop: stop.signal, atOnce: atOnce.signal };
