@@ -5,7 +5,7 @@ import type { Log } from "#core/ports/log.ts";
 import { hostCommands, hostLinkCommands, routerCommands } from "./commands.ts";
 import { NETNS_DIR, withNetns } from "./netns.ts";
 import { acceptRulesFor, droppingChainFor, egressRulesFor, withdrawRulesFor } from "./nft.ts";
-import { runProgram, tryProgram } from "./run-program.ts";
+import { feedProgram, runProgram, succeeded, tryProgram } from "./run-program.ts";
 
 const IP_FORWARD = "net/ipv4/ip_forward";
 
@@ -80,7 +80,7 @@ function batch(
   commands: readonly string[],
   signal: AbortSignal,
 ): Promise<string> {
-  return runProgram([...ip, "-batch", "-"], signal, `${commands.join("\n")}\n`);
+  return feedProgram([...ip, "-batch", "-"], `${commands.join("\n")}\n`, signal);
 }
 
 async function ensureRouter(plan: NetworkPlan, signal: AbortSignal): Promise<void> {
@@ -134,10 +134,10 @@ function hasInterface(name: string): boolean {
 }
 
 async function ensureEgress(plan: NetworkPlan, log: Log, signal: AbortSignal): Promise<void> {
-  await runProgram(["nft", "-f", "-"], signal, egressRulesFor(plan));
+  await feedProgram(["nft", "-f", "-"], egressRulesFor(plan), signal);
   const chain = droppingChainFor(plan, await filterTable(signal));
   if (chain !== undefined) {
-    await runProgram(["nft", "-f", "-"], signal, acceptRulesFor(plan, chain));
+    await feedProgram(["nft", "-f", "-"], acceptRulesFor(plan, chain), signal);
     log.info("accept rules added where the host drops what it forwards", { chain });
   }
   if (readFileSync(`/proc/sys/${IP_FORWARD}`, "utf8").trim() === "0") {
@@ -150,7 +150,7 @@ async function ensureEgress(plan: NetworkPlan, log: Log, signal: AbortSignal): P
 async function withdrawEgress(plan: NetworkPlan, signal: AbortSignal): Promise<void> {
   await tryProgram(["nft", "delete", "table", "ip", plan.nftTable], signal);
   const rules = withdrawRulesFor(plan, await filterTable(signal));
-  if (rules !== "") await tryProgram(["nft", "-f", "-"], signal, rules);
+  if (rules !== "") await succeeded(feedProgram(["nft", "-f", "-"], rules, signal));
 
   const others = readdirSync("/sys/class/net").filter(
     (name) => /^fks[0-9a-f]{8}$/.test(name) && name !== plan.hostInterface,

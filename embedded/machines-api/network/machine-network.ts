@@ -9,7 +9,7 @@ import {
   machineRouteCommands,
 } from "./commands.ts";
 import { NETNS_DIR } from "./netns.ts";
-import { runProgram, tryProgram } from "./run-program.ts";
+import { feedProgram, tryProgram } from "./run-program.ts";
 
 /**
  * Runs inside the new namespaces, with `ip -batch` on its input. Every container of the Machine may
@@ -77,15 +77,15 @@ export function machineNetwork(plan: NetworkPlan): MachineNetwork {
       await mkdir(folder(machineId), { recursive: true });
       for (const pin of [network, uts, ipc]) closeSync(openSync(pin, "a"));
       const unshare = ["unshare", `--net=${network}`, `--uts=${uts}`, `--ipc=${ipc}`];
-      await runProgram(
+      await feedProgram(
         [...unshare, "sh", "-ec", SETUP_SCRIPT, "sh", hostname],
-        signal,
         `${machineCommands(plan, machine).join("\n")}\n`,
-      );
-      await runProgram(
-        ["ip", "-n", plan.routerNetns, "-batch", "-"],
         signal,
+      );
+      await feedProgram(
+        ["ip", "-n", plan.routerNetns, "-batch", "-"],
         `${machineRouteCommands(plan, machine).join("\n")}\n`,
+        signal,
       );
       writeFileSync(doneMark(machineId), "");
     },

@@ -10,13 +10,18 @@ const MESSAGE_MAX_CHARS = 500;
  * Throws FksError `Unsupported` when the program is not installed, `Unavailable` with its own words
  * when it ended with another code than 0.
  */
-export async function runProgram(
+export function runProgram(argv: readonly string[], signal: AbortSignal): Promise<string> {
+  return feedProgram(argv, undefined, signal);
+}
+
+/** The same for a program that reads its orders from standard input. */
+export async function feedProgram(
   argv: readonly string[],
+  input: string | undefined,
   signal: AbortSignal,
-  input?: string,
 ): Promise<string> {
   signal.throwIfAborted();
-  const child = spawned(argv, signal, input);
+  const child = spawned(argv, input, signal);
   const [stdout, stderr, code] = await Promise.all([
     child.stdout.text(),
     child.stderr.text(),
@@ -29,13 +34,14 @@ export async function runProgram(
 }
 
 /** Runs a host program whose failure says nothing new: what it should remove is gone already. */
-export async function tryProgram(
-  argv: readonly string[],
-  signal: AbortSignal,
-  input?: string,
-): Promise<boolean> {
+export function tryProgram(argv: readonly string[], signal: AbortSignal): Promise<boolean> {
+  return succeeded(runProgram(argv, signal));
+}
+
+/** Whether a program ended well. Throws when it could not be run at all. */
+export async function succeeded(running: Promise<string>): Promise<boolean> {
   try {
-    await runProgram(argv, signal, input);
+    await running;
     return true;
   } catch (error) {
     if (FksError.is(error, "Unavailable")) return false;
@@ -45,8 +51,8 @@ export async function tryProgram(
 
 function spawned(
   [name = "", ...args]: readonly string[],
-  signal: AbortSignal,
   input: string | undefined,
+  signal: AbortSignal,
 ) {
   try {
     return Bun.spawn([Bun.which(name, { PATH: PROGRAM_PATH }) ?? name, ...args], {
