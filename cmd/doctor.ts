@@ -12,6 +12,7 @@ import { runChecks } from "./doctor/check.ts";
 import { fileChecks } from "./doctor/files.ts";
 import { hostChecks } from "./doctor/host.ts";
 import { leakCheck } from "./doctor/leaks.ts";
+import { namespacesCheck } from "./doctor/namespaces.ts";
 import { runningChecks } from "./doctor/running.ts";
 import { doctorText } from "./doctor/text.ts";
 import { examples } from "./help.ts";
@@ -45,14 +46,15 @@ async function doctor(
   });
   const status = statusOf(paths, clock, stop);
   const access = await accessIn(config, paths, clock);
+  const machines = await whileServed(status, access);
+  const hasNamespaces = config.machines === "embedded" && config.runtime === "crun";
   const results = await runChecks(
     [
       ...hostChecks(config, environment()),
       ...fileChecks(paths, clock, status),
       ...runningChecks({ config, paths, cluster, status, apps: access?.apps, clock }),
-      ...(config.machines === "embedded"
-        ? [leakCheck({ paths, cluster, machines: await whileServed(status, access), clock })]
-        : []),
+      ...(config.machines === "embedded" ? [leakCheck({ paths, cluster, machines, clock })] : []),
+      ...(hasNamespaces ? [namespacesCheck({ cluster, machines, clock })] : []),
     ],
     clock,
     stop,
