@@ -28,7 +28,9 @@ export async function requireFreePort(listener: Listener): Promise<void> {
 
 function byWhom(port: number): string {
   const pid = portHolder(port);
-  return pid === undefined ? "" : ` by process ${pid} (${commandLineOf(pid).slice(0, 120)})`;
+  return pid === undefined
+    ? ""
+    : ` by process ${pid} (${commandLineOf(pid).replace(/\s+/g, " ").slice(0, 120)})`;
 }
 
 /** The process in our network namespace that listens on a TCP port; undefined when not to be seen. */
