@@ -204,17 +204,23 @@ func exchange(connection httpstream.Connection, number, port, size int) (string,
 		io.Copy(data, io.LimitReader(pattern{}, int64(size)))
 		data.Close()
 	}()
+	// Beside the data, as kubectl does: the library hands some pairs of streams to one worker, and
+	// an error that nobody reads would keep it from the end of the data.
+	told := make(chan error, 1)
+	go func() {
+		message, err := io.ReadAll(failures)
+		if err == nil && len(message) > 0 {
+			err = errors.New(string(message))
+		}
+		told <- err
+	}()
 	digest := sha256.New()
 	received, err := io.Copy(digest, data)
 	if err != nil {
 		return "", err
 	}
-	message, err := io.ReadAll(failures)
-	if err != nil {
+	if err := <-told; err != nil {
 		return "", err
-	}
-	if len(message) > 0 {
-		return "", errors.New(string(message))
 	}
 	return fmt.Sprintf("%d %x", received, digest.Sum(nil)), nil
 }
