@@ -1,4 +1,5 @@
 import { shortLived } from "../controller/short-lived.ts";
+import { FksError } from "../errors.ts";
 import type { Pod } from "../kube/pod.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterObjects, ConfigMapView, PodToken } from "../ports/cluster.ts";
@@ -41,6 +42,23 @@ export function podResolver(cluster: ClusterObjects, clock: Clock): Resolve {
       if (view !== undefined) found.set(name, view);
       else if (!isOptional) return { ok: false, missing: `configmap "${name}" not found` };
     }
+    const tokens = await tokensFor(pod, cluster, signal);
+    return typeof tokens === "string"
+      ? { ok: false, missing: tokens }
+      : { ok: true, sources: { configMaps: found, tokens } };
+  };
+}
+
+/**
+ * Every token the Pod wants, or what is not there: its ServiceAccount, or the Pod itself in the copy
+ * that the API server asks. Such a NotFound says nothing about the Machine and must not look like it.
+ */
+async function tokensFor(
+  pod: Pod,
+  cluster: ClusterObjects,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, PodToken> | string> {
+  try {
     const tokens = await Promise.all(
       tokenWishesFor(pod).map(async ({ key, audience, expirationSeconds }) => {
         const request =
@@ -48,8 +66,11 @@ export function podResolver(cluster: ClusterObjects, clock: Clock): Resolve {
         return [key, await cluster.podToken(pod, request, signal)] as const;
       }),
     );
-    return { ok: true, sources: { configMaps: found, tokens: new Map(tokens) } };
-  };
+    return new Map(tokens);
+  } catch (error) {
+    if (FksError.is(error, "NotFound")) return error.message;
+    throw error;
+  }
 }
 
 /** When the first of the tokens has lived most of its life; undefined without tokens. */

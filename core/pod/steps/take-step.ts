@@ -2,7 +2,7 @@ import { FksError } from "../../errors.ts";
 import type { Step } from "../plan.ts";
 import { refusedEvent } from "../pod-events.ts";
 import { deliver } from "./deliver.ts";
-import { destroy, stop } from "./end.ts";
+import { destroy, isGone, stop } from "./end.ts";
 import { refresh } from "./refresh.ts";
 import { prove, takeLaunch } from "./take-launch.ts";
 import { type ReconcileDeps, SOON_MS, type Taken, type Turn } from "./turn.ts";
@@ -17,7 +17,7 @@ export async function takeStep(
   try {
     return await taken(deps, turn, step, signal);
   } catch (error) {
-    return afterFailure(deps, step, error);
+    return afterFailure(deps, step, error, signal);
   }
 }
 
@@ -57,11 +57,19 @@ async function taken(
   }
 }
 
-/** A Machine that is not there any more is looked for anew; one in transition is waited for. */
-function afterFailure({ view }: ReconcileDeps, step: Step, error: unknown): Taken {
+/** A Machine in transition is waited for. One that seems gone is asked for by itself: a volume or a
+ * container may be what was not found. */
+async function afterFailure(
+  { machines, view }: ReconcileDeps,
+  step: Step,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<Taken> {
   if (!("machine" in step)) throw error;
   if (FksError.is(error, "Conflict")) return { recheckInMs: SOON_MS };
   if (!FksError.is(error, "NotFound")) throw error;
-  view.drop(step.machine.machine.id);
+  const { app, machine } = step.machine;
+  if (!(await isGone(machines, app, machine.id, signal))) return { recheckInMs: SOON_MS };
+  view.drop(machine.id);
   return "next";
 }
