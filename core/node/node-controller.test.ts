@@ -1,32 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { fakeClock } from "#test/fakes/clock.ts";
 import { memoryLog } from "#test/fakes/log.ts";
+import { LOCAL_A } from "#test/fixtures/node.ts";
 import { FksError } from "../errors.ts";
 import type { Node, NodeStatus } from "../kube/node.ts";
 import type { LeaseRenewal, Leases, Nodes } from "../ports/nodes.ts";
 import { healthTracker } from "./health.ts";
-import type { NodeDescription } from "./node.ts";
 import { runNodeController } from "./node-controller.ts";
-
-const DESCRIPTION: NodeDescription = {
-  name: "local-a",
-  region: "local-a",
-  address: "fdaa:1:2:ffff::1:0",
-  kubeletPort: 10_250,
-  capacity: { cpu: "1", memory: "4Gi", pods: "250" },
-  system: {
-    machineID: "m",
-    systemUUID: "s",
-    bootID: "b",
-    kernelVersion: "6.1",
-    osImage: "Debian",
-    containerRuntimeVersion: "fks://0.1.0",
-    kubeletVersion: "v1.36.3+fks0.1.0",
-    kubeProxyVersion: "",
-    operatingSystem: "linux",
-    architecture: "amd64",
-  },
-};
 
 describe("the Node controller", () => {
   test("renews the Lease first and every ten seconds, also while the Machines API is away", async () => {
@@ -161,7 +141,7 @@ function start({ existing = false } = {}) {
 
   const stop = new AbortController();
   const running = runNodeController(
-    { description: DESCRIPTION, nodes, leases, health, clock, log: memoryLog() },
+    { description: LOCAL_A, nodes, leases, health, clock, log: memoryLog() },
     stop.signal,
   );
 

@@ -1,40 +1,21 @@
 import { describe, expect, test } from "bun:test";
+import { LOCAL_A } from "#test/fixtures/node.ts";
 import type { Node } from "../kube/node.ts";
 import {
   hasLabels,
   haveConditionsChanged,
-  type NodeDescription,
   nodeLabelsFor,
   nodeStatusFor,
   refusalToTakeOver,
 } from "./node.ts";
 
-const NODE: NodeDescription = {
-  name: "local-a",
-  region: "local-a",
-  address: "fdaa:1:2:ffff::1:0",
-  kubeletPort: 10_250,
-  capacity: { cpu: "1", memory: "4Gi", pods: "250" },
-  system: {
-    machineID: "m",
-    systemUUID: "s",
-    bootID: "b",
-    kernelVersion: "6.1",
-    osImage: "Debian",
-    containerRuntimeVersion: "fks://0.1.0",
-    kubeletVersion: "v1.36.3+fks0.1.0",
-    kubeProxyVersion: "",
-    operatingSystem: "linux",
-    architecture: "amd64",
-  },
-};
 const READY = { isReady: true } as const;
 const AWAY = { isReady: false, message: "the Machines API does not answer" } as const;
 const NOON = Date.UTC(2026, 10, 24, 12);
 
 describe("the Node we show", () => {
   test("is found by region, zone, host name, system and the customary type", () => {
-    expect(nodeLabelsFor(NODE)).toMatchObject({
+    expect(nodeLabelsFor(LOCAL_A)).toMatchObject({
       "topology.kubernetes.io/region": "local-a",
       "topology.kubernetes.io/zone": "local-a",
       "kubernetes.io/hostname": "local-a",
@@ -44,7 +25,7 @@ describe("the Node we show", () => {
   });
 
   test("has the kubelet's five conditions, one InternalIP and its own name", () => {
-    const status = nodeStatusFor(NODE, READY, undefined, NOON);
+    const status = nodeStatusFor(LOCAL_A, READY, undefined, NOON);
     expect(status.conditions?.map(({ type, status: value }) => `${type}=${value}`)).toEqual([
       "MemoryPressure=False",
       "DiskPressure=False",
@@ -59,8 +40,8 @@ describe("the Node we show", () => {
   });
 
   test("says why it is not ready, and since when", () => {
-    const before = nodeStatusFor(NODE, READY, undefined, NOON);
-    const away = nodeStatusFor(NODE, AWAY, before, NOON + 60_000);
+    const before = nodeStatusFor(LOCAL_A, READY, undefined, NOON);
+    const away = nodeStatusFor(LOCAL_A, AWAY, before, NOON + 60_000);
     const ready = away.conditions?.find(({ type }) => type === "Ready");
     expect(ready).toMatchObject({
       status: "False",
@@ -71,8 +52,8 @@ describe("the Node we show", () => {
   });
 
   test("keeps the transition time of a condition whose status stays", () => {
-    const before = nodeStatusFor(NODE, READY, undefined, NOON);
-    const later = nodeStatusFor(NODE, READY, before, NOON + 60_000);
+    const before = nodeStatusFor(LOCAL_A, READY, undefined, NOON);
+    const later = nodeStatusFor(LOCAL_A, READY, before, NOON + 60_000);
     expect(later.conditions?.map((condition) => condition.lastTransitionTime)).toEqual(
       Array.from({ length: 5 }, () => "2026-11-24T12:00:00Z"),
     );
@@ -80,7 +61,7 @@ describe("the Node we show", () => {
   });
 
   test("reports again when somebody else declared it Unknown", () => {
-    const ours = nodeStatusFor(NODE, READY, undefined, NOON);
+    const ours = nodeStatusFor(LOCAL_A, READY, undefined, NOON);
     const theirs = {
       ...ours,
       conditions: (ours.conditions ?? []).map((condition) => ({
@@ -92,7 +73,7 @@ describe("the Node we show", () => {
   });
 
   test("notices a label that somebody removed", () => {
-    const labels = nodeLabelsFor(NODE);
+    const labels = nodeLabelsFor(LOCAL_A);
     const node: Node = {
       metadata: { name: "local-a", uid: "1", labels: { ...labels, mine: "x" } },
     };
@@ -112,6 +93,6 @@ describe("the Node we show", () => {
 function nodeWith(containerRuntimeVersion: string): Node {
   return {
     metadata: { name: "local-a", uid: "1" },
-    status: { nodeInfo: { ...NODE.system, containerRuntimeVersion } },
+    status: { nodeInfo: { ...LOCAL_A.system, containerRuntimeVersion } },
   };
 }
