@@ -5,7 +5,6 @@ import { TYPE } from "#core/dns/record.ts";
 import type { Zone } from "#core/dns/zone.ts";
 import { FksError } from "#core/errors.ts";
 import type { Resolver } from "#core/ports/resolver.ts";
-import { withNetns } from "#embedded/machines-api/network/netns.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { type DnsServer, dnsServer } from "./server.ts";
 import { framed, queriesIn } from "./tcp.ts";
@@ -273,43 +272,4 @@ test("an address that is taken or not there is said to be so", async () => {
 
   expect(await again("127.0.0.1")).toMatchObject({ code: "Conflict" });
   expect(await again("192.0.2.1")).toMatchObject({ code: "Unavailable" });
-});
-
-function ip(...args: string[]) {
-  return Bun.spawnSync(["ip", ...args]);
-}
-
-test("sockets opened in a network namespace answer there, and only there", async () => {
-  const name = `fks-dns-${process.pid}`;
-  expect(ip("netns", "add", name).exitCode).toBe(0);
-  try {
-    ip("-n", name, "link", "set", "lo", "up");
-    ip("-n", name, "addr", "add", "fdaa::3/128", "dev", "lo");
-    const zone = zoneOf("web.internal", 2);
-    const within = <Result>(create: () => Result): Result => withNetns(name, create);
-    await dnsServer(
-      {
-        address: "fdaa::3",
-        port: 53,
-        within,
-        zone: () => zone,
-        resolver: nobody,
-        log: memoryLog(),
-      },
-      stop.signal,
-    );
-
-    const lookup = Bun.spawn(
-      ["ip", "netns", "exec", name, "busybox", "nslookup", "-type=aaaa", "web.internal", "fdaa::3"],
-      { stdout: "pipe", stderr: "pipe" },
-    );
-
-    expect(await new Response(lookup.stdout).text()).toContain("fdaa::1");
-    const outside = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
-    expect(outside.port).toBeGreaterThan(0);
-    outside.close();
-  } finally {
-    stop.abort(new Error("over"));
-    ip("netns", "del", name);
-  }
 });
