@@ -192,6 +192,8 @@ function controllerOf(
     apiServer: { host: plan.apiServer, port: API_SERVER_PORT },
     ...(isEmbedded ? { dns: { nameservers: [plan.resolver], domain: CLUSTER_DOMAIN } } : {}),
     nodes: new Map(places.map(({ name, address }) => [name, { region: name, hostIP: address }])),
+    // Creates have a burst of three a second; some more are on their way there and back.
+    ...(config.limits === "fly" ? { launchRoom: { perNamespace: 6, total: 24 } } : {}),
     clock,
     log,
   });

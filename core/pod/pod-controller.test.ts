@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { callBudget } from "#adapters/flaps/budget.ts";
 import { podWorld } from "#test/fakes/pod-world.ts";
 import { aPod, TOKEN_MOUNT, TOKEN_VOLUME } from "#test/fixtures/pod.ts";
 import { aborted } from "../aborted.ts";
 import { FksError } from "../errors.ts";
 import type { MachineChange } from "../fly/machine-protocol.ts";
+import type { Machines } from "../ports/machines.ts";
+import type { PodControllerDeps } from "./pod-controller.ts";
 
 async function running(pod = aPod(), options = {}) {
   const world = podWorld(options);
@@ -54,6 +57,38 @@ describe("a Pod that runs", () => {
       world.calls.slice(calls).filter((call) => /^(create |destroy|stop|deliver)/.test(call)),
     ).toEqual([]);
   });
+});
+
+test("Pods that wait for the call budget keep nobody who runs from being seen", async () => {
+  const created: number[] = [];
+  const wrap = (deps: PodControllerDeps): PodControllerDeps => {
+    const budget = callBudget({ clock: deps.clock, enabled: true });
+    const machines: Machines = {
+      ...deps.machines,
+      async create(app, request, signal) {
+        await budget.take({ action: "create", id: app }, signal);
+        created.push(deps.clock.now());
+        return deps.machines.create(app, request, signal);
+      },
+    };
+    return { ...deps, machines, launchRoom: { perNamespace: 6, total: 24 } };
+  };
+  const { cluster, start, pass, stop, log } = podWorld({ wrap });
+  const names = Array.from({ length: 60 }, (_, n) => `web-${n}`);
+  for (const name of names) {
+    cluster.create(aPod({ metadata: { name, namespace: "default", uid: `uid-${name}` } }));
+  }
+  const runningCount = (): number =>
+    names.filter((name) => cluster.find("default", name)?.status?.phase === "Running").length;
+  start();
+
+  await pass(500, 40);
+  expect(created.length).toBeGreaterThan(20);
+  expect(runningCount()).toBeGreaterThanOrEqual(created.length - 1);
+  await pass(500, 80);
+  expect(runningCount()).toBe(60);
+  expect(log.lines).not.toContainEqual(expect.objectContaining({ msg: "reconcile failed" }));
+  await stop();
 });
 
 describe("deletion", () => {

@@ -7,6 +7,7 @@ import { sleep } from "../ports/clock.ts";
 import type { PodEvents } from "../ports/pods.ts";
 import { eventTeller } from "./event-teller.ts";
 import { keyOfStamps, stampsOf } from "./identity.ts";
+import { type LaunchRoom, launchGate } from "./launch-gate.ts";
 import { followMachines, relistMachines } from "./machine-feed.ts";
 import { machineView, type Sighting } from "./machine-view.ts";
 import { podReconciler } from "./reconcile.ts";
@@ -21,8 +22,10 @@ const CLUSTER_RETRY_MS = 1_000;
 
 export type PodControllerDeps = Omit<
   ReconcileDeps,
-  "view" | "namespaceApps" | "resolve" | "teller"
+  "view" | "namespaceApps" | "resolve" | "teller" | "gate"
 > & {
+  /** Where creates have to wait for a call budget; absent: as many at once as there are workers. */
+  readonly launchRoom?: LaunchRoom;
   readonly apps: Apps;
   readonly events: PodEvents;
 };
@@ -55,6 +58,7 @@ export function podController(deps: PodControllerDeps): PodController {
     teller,
     namespaceApps: namespaceApps(deps),
     resolve: podResolver(cluster, clock),
+    gate: launchGate(deps.launchRoom ?? { perNamespace: WORKERS, total: WORKERS }, touch),
   });
 
   /** What the control plane said it is. */

@@ -10,11 +10,35 @@ import { deliver } from "./deliver.ts";
 import { launch } from "./launch.ts";
 import { type ReconcileDeps, SOON_MS, type Taken, type Turn } from "./turn.ts";
 
-/** Launches the Pod's Machine and, when all goes well, delivers its bundle in the same turn. */
+type LaunchStep = Extract<Step, { do: "launch" }>;
+
+/** For one whose turn was given to a Pod that did not take it. */
+const WAITING_MS = 10_000;
+
+/**
+ * Launches the Pod's Machine and, when all goes well, delivers its bundle in the same turn. While too
+ * many others are being launched the Pod waits without a worker.
+ */
 export async function takeLaunch(
   deps: ReconcileDeps,
   turn: Turn,
-  { translation }: Extract<Step, { do: "launch" }>,
+  step: LaunchStep,
+  signal: AbortSignal,
+): Promise<Taken> {
+  const { pod } = turn.world;
+  const { namespace } = pod.metadata;
+  if (!deps.gate.enter(namespace, keyFor(pod))) return { recheckInMs: WAITING_MS };
+  try {
+    return await launchNow(deps, turn, step, signal);
+  } finally {
+    deps.gate.leave(namespace);
+  }
+}
+
+async function launchNow(
+  deps: ReconcileDeps,
+  turn: Turn,
+  { translation }: LaunchStep,
   signal: AbortSignal,
 ): Promise<Taken> {
   const { view, protocol, teller, log } = deps;

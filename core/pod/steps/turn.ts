@@ -11,6 +11,7 @@ import type { Pods } from "../../ports/pods.ts";
 import type { ClusterDns } from "../dns-config.ts";
 import type { ApiServerAddress } from "../env.ts";
 import type { EventTeller } from "../event-teller.ts";
+import type { LaunchGate } from "../launch-gate.ts";
 import type { MachineView, Sighting } from "../machine-view.ts";
 import type { World } from "../plan.ts";
 import type { PodMemory } from "../pod-memory.ts";
@@ -33,6 +34,7 @@ export interface ReconcileDeps {
   readonly cluster: ClusterObjects;
   readonly namespaceApps: NamespaceApps;
   readonly resolve: Resolve;
+  readonly gate: LaunchGate;
   readonly teller: EventTeller;
   readonly clusterUid: string;
   readonly apiServer: ApiServerAddress;
