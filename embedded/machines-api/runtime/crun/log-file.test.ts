@@ -59,6 +59,26 @@ test("a follower loses nothing when the log is moved aside under it", async () =
   expect(await text).toBe("1\n2\n3\n4\n5\n6\n7\n8\n");
 });
 
+test("a follower loses nothing when the log is moved aside twice before it comes back", async () => {
+  const { folder, state, source } = newLog();
+  writeFileSync(folder.log, lines(1, 5_000));
+  const stream = await logStream(source, { follow: true }, signal);
+  const reader = stream.getReader();
+  const first = await reader.read();
+
+  for (const from of [5_001, 5_003]) {
+    renameSync(folder.log, folder.rotatedLog);
+    writeFileSync(folder.log, lines(from, from + 1));
+  }
+  state.hasEnded = true;
+  let text = Buffer.from(first.value ?? []).toString();
+  for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
+    text += Buffer.from(value ?? []).toString();
+  }
+
+  expect(text).toBe(Array.from({ length: 5_004 }, (_, n) => `${n + 1}\n`).join(""));
+});
+
 test("a follower ends with its signal, and with its reader", async () => {
   const { folder, source } = newLog();
   writeFileSync(folder.log, lines(1, 1));

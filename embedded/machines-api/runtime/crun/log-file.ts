@@ -27,11 +27,14 @@ interface LogRead {
 export async function* logBytes(read: LogRead, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const { folder, follow, tailLines } = read;
   const files = await openFiles(read, signal);
-  let current = files.current;
+  const starts = await startsFor(files, tailLines).catch(async (error: unknown) => {
+    await close(files);
+    throw error;
+  });
+  let { current, rotated } = files;
   try {
-    const starts = await startsFor(files, tailLines);
-    if (files.rotated !== undefined && starts.rotated !== undefined) {
-      yield* bytesFrom(files.rotated, starts.rotated, signal);
+    if (rotated !== undefined && starts.rotated !== undefined) {
+      yield* bytesFrom(rotated, starts.rotated, signal);
     }
     let at = starts.current;
     for (;;) {
@@ -43,8 +46,12 @@ export async function* logBytes(read: LogRead, signal: AbortSignal): AsyncGenera
       }
       if (isReplaced) {
         // Its writer left the old file before the new one appeared: it has been read to its end.
-        await current.close();
-        current = await open(folder.log, "r");
+        const next = await openFiles(read, signal);
+        const isNext = next.rotated === undefined || (await isSame(next.rotated, current));
+        await close({ current, rotated });
+        ({ current, rotated } = next);
+        // Moved aside twice while its reader was slow: the log between is the old one by now.
+        if (!isNext && rotated !== undefined) yield* bytesFrom(rotated, 0, signal);
         at = 0;
         continue;
       }
@@ -52,9 +59,16 @@ export async function* logBytes(read: LogRead, signal: AbortSignal): AsyncGenera
       await changed(folder.path, read.clock, signal);
     }
   } finally {
-    await files.rotated?.close();
-    await current.close();
+    await close({ current, rotated });
   }
+}
+
+async function close({ current, rotated }: LogFiles): Promise<void> {
+  await Promise.all([current.close(), rotated?.close()]);
+}
+
+async function isSame(one: FileHandle, other: FileHandle): Promise<boolean> {
+  return (await one.stat()).ino === (await other.stat()).ino;
 }
 
 interface LogFiles {
