@@ -7,10 +7,11 @@ import { podResolver } from "./resolve.ts";
 
 const { signal } = new AbortController();
 
+const unused = (): never => {
+  throw new Error("nobody asks for this");
+};
+
 test("a ServiceAccount that is not there is missing, and no word about the Machine", async () => {
-  const unused = (): never => {
-    throw new Error("nobody asks for this");
-  };
   const cluster: ClusterObjects = {
     clusterUid: unused,
     namespace: unused,
