@@ -23,3 +23,21 @@ test("children get our configuration and none of what others meant for us", asyn
   }
   expect(controlPlaneEnvironment(env)).toEqual({ HOME: "/", PATH: "/bin" });
 });
+
+test("a role may follow a thousand logs and still call the API server", async () => {
+  const config = await loadConfig({ flags: {}, env: {} });
+  const program = `
+    const server = Bun.serve({ port: 0, fetch: () => new Response(new ReadableStream({
+      start(controller) { controller.enqueue("x"); },
+      pull: () => new Promise(() => {}),
+    })) });
+    await Promise.all(Array.from({ length: 1000 }, () => fetch(server.url)));
+    console.log("open");
+    process.exit();`;
+  const child = Bun.spawn([process.execPath, "-e", program], {
+    env: roleEnvironment(process.env, config, []),
+    timeout: 10_000,
+  });
+
+  expect(await new Response(child.stdout).text()).toBe("open\n");
+});

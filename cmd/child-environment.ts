@@ -3,6 +3,12 @@ import { type Config, type Environment, environmentFor } from "./config.ts";
 /** Read by the runtime or by the programs we start, never meant for them by whoever started us. */
 const FOREIGN = /^(BUN_|NODE_|FKS_|KINE_|KUBE|AWS_)/;
 
+/**
+ * Bun runs 256 fetches at once and lets the others wait without end, leases and watches among them:
+ * as many people who follow a log would take the Nodes down. This is the most it takes.
+ */
+const FETCHES_AT_ONCE = "65336";
+
 /** What a role inherits: our environment without its traps, and the configuration as we parsed it. */
 export function roleEnvironment(
   env: Environment,
@@ -16,6 +22,7 @@ export function roleEnvironment(
   return {
     ...Object.fromEntries(kept),
     ...environmentFor(config),
+    BUN_CONFIG_MAX_HTTP_REQUESTS: FETCHES_AT_ONCE,
     ...(debug === undefined ? {} : { FKS_DEBUG: debug }),
     ...withoutProxyFor(env, ownHosts),
   };
