@@ -10,6 +10,10 @@ import { keyFor } from "./identity.ts";
 /** Events one Pod may have waiting; the oldest go first. */
 const PENDING_MAX = 200;
 const WORKERS = 4;
+/** Events are held while Pods move: told in between they would cost each Pod of a burst its time. */
+const HOLD_MS = 200;
+/** …but never longer than this. */
+const HOLD_MAX_MS = 10_000;
 
 /** Tells the API server about Pods, behind the statuses: an Event never delays one. */
 export interface EventTeller {
@@ -20,12 +24,19 @@ export interface EventTeller {
 
 interface EventTellerDeps {
   readonly events: PodEvents;
+  /** Whether Pods are being worked on right now. */
+  readonly isBusy: () => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export function eventTeller({ events, clock, log }: EventTellerDeps): EventTeller {
-  const pending = new Map<string, { pod: Pod; events: PodEvent[] }>();
+interface Pending {
+  pod: Pod;
+  readonly events: { readonly event: PodEvent; readonly sinceMs: number }[];
+}
+
+export function eventTeller({ events, isBusy, clock, log }: EventTellerDeps): EventTeller {
+  const pending = new Map<string, Pending>();
   let queue: WorkQueue | undefined;
 
   async function tellAll(key: string, signal: AbortSignal): Promise<Outcome> {
@@ -36,7 +47,8 @@ export function eventTeller({ events, clock, log }: EventTellerDeps): EventTelle
         pending.delete(key);
         return {};
       }
-      await tellOne(entry.pod, next, signal);
+      if (isBusy() && clock.now() - next.sinceMs < HOLD_MAX_MS) return { recheckInMs: HOLD_MS };
+      await tellOne(entry.pod, next.event, signal);
       entry.events.shift();
     }
   }
@@ -56,9 +68,9 @@ export function eventTeller({ events, clock, log }: EventTellerDeps): EventTelle
     tell(pod, event) {
       const key = keyFor(pod);
       const entry = pending.get(key) ?? { pod, events: [] };
-      if (entry.events.some(({ id }) => id === event.id)) return;
+      if (entry.events.some((other) => other.event.id === event.id)) return;
       entry.pod = pod;
-      entry.events.push(event);
+      entry.events.push({ event, sinceMs: clock.now() });
       if (entry.events.length > PENDING_MAX) entry.events.shift();
       pending.set(key, entry);
       queue?.add(key);

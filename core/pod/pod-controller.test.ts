@@ -12,7 +12,7 @@ async function running(pod = aPod(), options = {}) {
   const world = podWorld(options);
   world.start();
   world.cluster.create(pod);
-  await world.pass(50, 4);
+  await world.pass(50, 12);
   const [machine] = world.world.all();
   return { ...world, machine, id: machine?.machine.id ?? "" };
 }
@@ -37,7 +37,7 @@ describe("a Pod that runs", () => {
     const before = reasons();
     await world.stop();
     world.start();
-    await world.pass(50, 4);
+    await world.pass(50, 12);
     await world.stop();
 
     expect(before).toEqual(expect.arrayContaining(["Pulled", "Created", "Started"]));
@@ -286,7 +286,7 @@ test("a container added to a running Pod is named by an Event", async () => {
     ...found,
     spec: { ...found.spec, ephemeralContainers: [{ name: "debugger" }] },
   }));
-  await pass(50, 2);
+  await pass(50, 12);
   await stop();
 
   expect(cluster.told().map(({ reason }) => reason)).toContain("EphemeralContainersNotCarried");

@@ -17,6 +17,8 @@ import { sweepForever } from "./sweep.ts";
 
 /** Enough to keep the Machines API and the API server busy; each works on another Pod. */
 const WORKERS = 32;
+/** Nothing moved for this long: time to tell Events. */
+const QUIET_MS = 100;
 const SYNC_LOOK_MS = 50;
 const CLUSTER_RETRY_MS = 1_000;
 
@@ -49,9 +51,14 @@ export interface PodController {
 export function podController(deps: PodControllerDeps): PodController {
   const { pods, cluster, clusterUid, clock, log, protocol } = deps;
   let queue: WorkQueue | undefined;
-  const touch = (key: string): void => queue?.add(key);
+  let touchedMs = Number.NEGATIVE_INFINITY;
+  const touch = (key: string): void => {
+    touchedMs = clock.now();
+    queue?.add(key);
+  };
+  const isBusy = (): boolean => clock.now() - touchedMs < QUIET_MS;
   const view = machineView(clusterUid, touch);
-  const teller = eventTeller(deps);
+  const teller = eventTeller({ ...deps, isBusy });
   const reconcile = podReconciler({
     ...deps,
     view,
