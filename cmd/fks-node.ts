@@ -53,6 +53,9 @@ examples(program.command("version"), "fks-node version")
   .action(() => void process.stdout.write(`${packageJson.version}\n`));
 inherit(program, program.exitOverride());
 
+// Who reads what we print may leave early, as `head` does.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", unlessReaderLeft);
+
 try {
   await program.parseAsync();
 } catch (error) {
@@ -67,4 +70,8 @@ try {
 function inherit(command: Command, parent: Command): void {
   if (command !== parent) command.copyInheritedSettings(parent).exitOverride();
   for (const child of command.commands) inherit(child, command);
+}
+
+function unlessReaderLeft(error: Error): void {
+  if (!("code" in error) || error.code !== "EPIPE") throw error;
 }

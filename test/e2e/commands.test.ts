@@ -127,6 +127,12 @@ describe("the commands a person types", () => {
     expect(`${stdout}${stderr}`).not.toMatch(/^\s+at /m);
   });
 
+  test("a reader that leaves early is no failure", async () => {
+    const piped = `{ sleep 0.2; ${EXECUTABLE} config; } | true`;
+    const { stderr } = await run(["sh", "-c", piped]);
+    expect(stderr).toBe("");
+  });
+
   test("every command explains itself with an example", async () => {
     const { stdout } = await run([EXECUTABLE, "--help"]);
     const commands = [...stdout.matchAll(/^ {2}([a-z][a-z-]+)\b/gm)].map(([, name]) => name ?? "");
