@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { Command } from "commander";
 import { hostClock } from "#adapters/host/clock.ts";
 import { processIdentity } from "#adapters/host/process-identity.ts";
@@ -115,7 +115,7 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
         ["API", serverUrl(plan.address)],
         ["status", statusUrl],
         ["logs", paths.logs],
-        ["try", `fks-node kubectl --data-dir ${paths.dataDir} get nodes`],
+        ["try", `${selfName()} kubectl --data-dir ${paths.dataDir} get nodes`],
         ["stop", "Ctrl-C; Machines run on and are there again after the next start"],
       ]);
     },
@@ -175,4 +175,11 @@ async function keepUp(serving: Serving, signal: AbortSignal): Promise<void> {
       log.error("upkeep failed", { err });
     }
   }
+}
+
+/** How a person in this folder would call this very program. */
+function selfName(): string {
+  if (!Bun.isStandaloneExecutable || Bun.which("fks-node") === process.execPath) return "fks-node";
+  const fromHere = relative(process.cwd(), process.execPath);
+  return fromHere.startsWith("..") ? process.execPath : `./${fromHere}`;
 }
