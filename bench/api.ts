@@ -34,14 +34,16 @@ export function boundPod(name: string, node: string): object {
   };
 }
 
-/** Every Pod of `node` as it changes, from now on; `onPod` returns true to end. */
+/** Every Pod of `node` there is, and then as it changes; `onPod` returns true to end. */
 export async function watchPods(
   client: KubernetesClient,
   node: string,
   onPod: (pod: Pod) => boolean,
 ): Promise<void> {
   const query = { fieldSelector: `spec.nodeName=${node}` };
-  let { resourceVersion } = await client.list(PODS_PATH, query, podFrom, signal);
+  const { items, ...list } = await client.list(PODS_PATH, query, podFrom, signal);
+  let { resourceVersion } = list;
+  if (items.some(onPod)) return;
   for (;;) {
     const watch = { ...query, resourceVersion, allowWatchBookmarks: "true" };
     for await (const event of client.watch(PODS_PATH, watch, podFrom, signal)) {
