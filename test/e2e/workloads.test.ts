@@ -128,7 +128,9 @@ describe("workloads and what goes wrong with them", () => {
       exitCode: 3,
       reason: "Error",
     });
-    expect(await eventReasons(cluster, "crasher")).toContain("BackOff");
+    await eventually("the back-off is told", async () =>
+      (await eventReasons(cluster, "crasher")).includes("BackOff") ? true : undefined,
+    );
     await cluster.kubectl(["delete", "pod", "crasher"]);
   });
 
