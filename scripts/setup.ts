@@ -41,10 +41,14 @@ async function kube(): Promise<void> {
   const { ensureKube } = await import("#embedded/control-plane/upstream/build.ts");
   const startedAt = performance.now();
   let shown = false;
+  let shownAt = Number.NEGATIVE_INFINITY;
   const path = await ensureKube(
     {
       onProgress: (line) => {
         shown = true;
+        // A log wants a word now and then, a terminal every one.
+        if (!process.stdout.isTTY && performance.now() - shownAt < 10_000) return;
+        shownAt = performance.now();
         process.stdout.write(process.stdout.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
       },
     },

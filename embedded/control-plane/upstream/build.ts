@@ -64,15 +64,19 @@ async function build(
 
     const packages = new Set<string>();
     await go.run(
-      ["list", ...BUILD_FLAGS, "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "."],
+      ["list", ...BUILD_FLAGS, "-deps", "."],
       {
         onOutput: (line) => packages.add(line),
-        onNote: tell.counted(/^go: downloading/, "Fetching Go modules"),
+        onNote: tell.counted((line) => line.startsWith("go: downloading"), "Fetching Go modules"),
       },
       signal,
     );
     packages.delete("");
-    const compiled = tell.counted(/^[a-z0-9.-]+\//i, "Compiling the control plane", packages.size);
+    const compiled = tell.counted(
+      (line) => packages.has(line),
+      "Compiling the control plane",
+      packages.size,
+    );
     tell.say(
       `Compiling the control plane: ${packages.size} packages, up to 15 minutes the first time`,
     );
@@ -98,10 +102,10 @@ function teller(onProgress: (line: string) => void) {
   };
   return {
     say,
-    counted(pattern: RegExp, what: string, total?: number) {
+    counted(isOne: (line: string) => boolean, what: string, total?: number) {
       let count = 0;
       return (line: string): void => {
-        if (!pattern.test(line)) return;
+        if (!isOne(line)) return;
         count++;
         const often = performance.now() - saidAt < 500;
         if (!often) say(`${what}: ${count}${total === undefined ? "" : ` of at most ${total}`}`);
