@@ -1,5 +1,5 @@
 /** `make bench`: every measurement in a network of its own, one after the other. */
-const OWN_NETWORK = ["unshare", "--net", "--", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"];
+import { hostEnvironment, inOwnNetwork } from "#scripts/own-network.ts";
 
 const BENCHES: Readonly<Record<string, readonly string[]>> = {
   serve: ["bench/serve.ts"],
@@ -16,11 +16,11 @@ let failed = false;
 for (const [name, words] of Object.entries(BENCHES)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   console.log(`\n## ${name}\n`);
-  const child = Bun.spawn([...OWN_NETWORK, process.execPath, ...words], {
+  const child = Bun.spawn(inOwnNetwork([process.execPath, ...words]), {
     stdin: "ignore",
     stdout: "inherit",
     stderr: "inherit",
-    env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
+    env: hostEnvironment(),
   });
   failed = (await child.exited) !== 0 || failed;
 }

@@ -102,10 +102,9 @@ function partsFor(
   signal: AbortSignal,
 ): { readonly runtime: Runtime; readonly images: Images } {
   if (config.runtime === "none") return { runtime: noRuntime(clock), images: noImages() };
-  const machinesDir = join(paths.machines, "m");
   const plan = networkPlanFor(cluster.networkId);
   return {
-    runtime: crunRuntime({ plan, machinesDir, clock, log }, signal),
+    runtime: crunRuntime({ plan, machinesDir: paths.machineFolders, clock, log }, signal),
     images: hostImages({ folder: paths.images, clock }),
   };
 }

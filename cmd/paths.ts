@@ -14,6 +14,8 @@ export interface DataPaths {
   readonly machines: string;
   readonly machinesDatabase: string;
   readonly images: string;
+  /** One folder for each embedded Machine. */
+  readonly machineFolders: string;
   readonly run: string;
   /** `{"url": …}` once the embedded Machines API listens. */
   readonly machinesApiFile: string;
@@ -37,6 +39,7 @@ export function dataPathsFor(dataDir: string): DataPaths {
     machines: join(dataDir, "machines"),
     machinesDatabase: join(dataDir, "machines/machines.db"),
     images: join(dataDir, "machines/images"),
+    machineFolders: join(dataDir, "machines/m"),
     run,
     machinesApiFile: join(run, "machines-api.json"),
     statusFile: join(run, "status.json"),

@@ -77,7 +77,7 @@ async function removeTraces(
   signal: AbortSignal,
 ): Promise<void> {
   const plan = networkPlanFor(networkId);
-  const machinesDir = join(paths.machines, "m");
+  const machinesDir = paths.machineFolders;
   const machineIds = existsSync(machinesDir) ? readdirSync(machinesDir) : [];
   if (machineIds.length > 0) {
     const watching = new AbortController();

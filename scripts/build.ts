@@ -3,6 +3,7 @@
  * building machine gets in; neither .env nor bunfig.toml of the caller's folder is read at run time.
  */
 import { mkdirSync } from "node:fs";
+import { captured } from "./captured.ts";
 import { seconds } from "./step.ts";
 
 /** Workers are entry points of their own; the first one is the program. */
@@ -16,28 +17,20 @@ const outfile = "dist/fks-node";
 const startedAt = performance.now();
 
 mkdirSync("dist", { recursive: true });
-const child = Bun.spawn(
-  [
-    process.execPath,
-    "build",
-    "--compile",
-    "--minify",
-    "--bytecode",
-    "--format=esm",
-    "--sourcemap",
-    "--no-compile-autoload-dotenv",
-    "--no-compile-autoload-bunfig",
-    ...(target === undefined ? [] : [target]),
-    ...ENTRY_POINTS,
-    "--outfile",
-    outfile,
-  ],
-  { stdin: "ignore", stdout: "pipe", stderr: "pipe" },
-);
-const [stdout, stderr, exitCode] = await Promise.all([
-  new Response(child.stdout).text(),
-  new Response(child.stderr).text(),
-  child.exited,
+const { stdout, stderr, exitCode } = await captured([
+  process.execPath,
+  "build",
+  "--compile",
+  "--minify",
+  "--bytecode",
+  "--format=esm",
+  "--sourcemap",
+  "--no-compile-autoload-dotenv",
+  "--no-compile-autoload-bunfig",
+  ...(target === undefined ? [] : [target]),
+  ...ENTRY_POINTS,
+  "--outfile",
+  outfile,
 ]);
 if (exitCode !== 0) {
   console.error(`${stdout}${stderr}`);

@@ -1,4 +1,5 @@
 /** `make check`: every check at once, each with its time; what failed shows its output. */
+import { captured } from "./captured.ts";
 import { seconds } from "./step.ts";
 
 const BUN = process.execPath;
@@ -16,12 +17,7 @@ const CHECKS: readonly (readonly [string, readonly string[]])[] = [
 
 async function runCheck(name: string, command: readonly string[]): Promise<boolean> {
   const startedAt = performance.now();
-  const child = Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { stdout, stderr, exitCode } = await captured(command);
   const ok = exitCode === 0;
   console.log(`${ok ? "ok    " : "FAILED"} ${name.padEnd(16)} ${seconds(startedAt)}`);
   if (!ok) console.log(`${stdout}${stderr}`.replace(/^/gm, "       "));

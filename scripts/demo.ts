@@ -1,5 +1,6 @@
 /** `make demo`: builds a small image, loads it into the running cluster, applies examples/. */
 import { mkdirSync } from "node:fs";
+import { captured } from "./captured.ts";
 import { seconds } from "./step.ts";
 
 const FKS = "./dist/fks-node";
@@ -8,12 +9,7 @@ const flags = process.argv.slice(2);
 
 async function step(title: string, command: readonly string[]): Promise<string> {
   const startedAt = performance.now();
-  const child = Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { stdout, stderr, exitCode } = await captured(command);
   if (exitCode !== 0) {
     console.error(`${title}: failed\n${stdout}${stderr}`);
     console.error("Is the cluster up? Start it with `make serve` in another terminal.");

@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { sumOf, type Totals, totalsOf } from "./junit.ts";
+import { hostEnvironment, inOwnNetwork } from "./own-network.ts";
 import { seconds } from "./step.ts";
 
 interface Runner {
@@ -42,9 +43,6 @@ const RUNNERS: readonly Runner[] = [
   },
 ];
 
-/** Host tests get a network namespace of their own: nothing they do can touch the host's network. */
-const OWN_NETWORK = ["unshare", "--net", "--", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"];
-
 async function run(runner: Runner, extra: readonly string[]): Promise<Totals> {
   if (runner.files.length === 0) return { passed: 0, failed: 0, skipped: 0 };
   console.log(`\n── ${runner.title}`);
@@ -60,11 +58,11 @@ async function run(runner: Runner, extra: readonly string[]): Promise<Totals> {
     ...extra,
     ...runner.files,
   ];
-  const child = Bun.spawn(runner.kind === "unit" ? command : [...OWN_NETWORK, ...command], {
+  const child = Bun.spawn(runner.kind === "unit" ? command : inOwnNetwork(command), {
     stdin: "ignore",
     stdout: "inherit",
     stderr: "inherit",
-    env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin`, NO_COLOR: "1" },
+    env: { ...hostEnvironment(), NO_COLOR: "1" },
   });
   const exitCode = await child.exited;
   const totals = totalsOf(existsSync(report) ? await Bun.file(report).text() : "");

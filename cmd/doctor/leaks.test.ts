@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Clock } from "#core/ports/clock.ts";
 import { fakeClock } from "#test/fakes/clock.ts";
 import { memoryWorld } from "#test/fakes/machines.ts";
+import { CLUSTER } from "#test/fixtures/cluster.ts";
 import { dataPathsFor } from "../paths.ts";
 import { leakCheck } from "./leaks.ts";
 
@@ -14,15 +15,6 @@ const folders: string[] = [];
 afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
-
-const CLUSTER = {
-  version: 1,
-  name: "local",
-  engine: "upstream",
-  networkId: "0badcafe",
-  serviceRange: "fdaa::/112",
-  regions: ["local-a"],
-} as const;
 
 /** A data directory with one Machine, and what doctor says of it once its patience is over. */
 async function withOneMachine() {

@@ -64,8 +64,7 @@ async function machineIds(
   return new Set(lists.flat().map(({ id }) => id));
 }
 
-function tracesOf(plan: NetworkPlan, { machines }: DataPaths): readonly Trace[] {
-  const folder = join(machines, "m");
+function tracesOf(plan: NetworkPlan, { machineFolders: folder }: DataPaths): readonly Trace[] {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .map((line) => line.split(" ")[4] ?? "")

@@ -5,20 +5,12 @@ import { join } from "node:path";
 import type { Clock } from "#core/ports/clock.ts";
 import { fakeClock } from "#test/fakes/clock.ts";
 import { memoryWorld } from "#test/fakes/machines.ts";
+import { CLUSTER } from "#test/fixtures/cluster.ts";
 import { namespacesCheck } from "./namespaces.ts";
 
 const forever = new AbortController().signal;
 const folder = mkdtempSync(join(tmpdir(), "fks-netns-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const cluster = {
-  version: 1,
-  name: "local",
-  engine: "upstream",
-  networkId: "0badcafe",
-  serviceRange: "fdaa::/112",
-  regions: ["local-a"],
-} as const;
 
 test("a started Machine without its network namespace is named", async () => {
   const clock = fakeClock();
@@ -28,7 +20,7 @@ test("a started Machine without its network namespace is named", async () => {
   await world.machines.wait("a", id, { states: ["started"], timeoutSeconds: 1 }, forever);
   // Whoever waits has waited long enough.
   const impatient: Clock = { ...clock, after: (_delayMs, fire) => fire() };
-  const check = namespacesCheck({ cluster, machines: world, clock: impatient, folder });
+  const check = namespacesCheck({ cluster: CLUSTER, machines: world, clock: impatient, folder });
 
   expect(await check.look(forever)).toEqual({
     outcome: "failed",

@@ -27,6 +27,9 @@ export interface NetworkPlan {
   readonly runDir: string;
 }
 
+/** Fly's resolver, the same address in every network. */
+export const RESOLVER = "fdaa::3";
+
 /** The plan of network `id`, eight lower-case hexadecimal characters. Pure. */
 export function networkPlanFor(id: string): NetworkPlan {
   const net = `fdaa:${group(id.slice(0, 4))}:${group(id.slice(4))}`;
@@ -37,7 +40,7 @@ export function networkPlanFor(id: string): NetworkPlan {
     apiServer: `${net}:ffff::1`,
     hostLink: `${net}:ffff::2`,
     routerLink: `${net}:ffff::3`,
-    resolver: "fdaa::3",
+    resolver: RESOLVER,
     routerNetns: `fks-${id}`,
     hostInterface: `fks${id}`,
     routerInterface: `fksr${id}`,

@@ -1,4 +1,3 @@
-import { FksError } from "../errors.ts";
 import type { Apps } from "../ports/apps.ts";
 import { type Clock, sleep } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -6,6 +5,8 @@ import type { MachineProtocol } from "../ports/machine-protocol.ts";
 import type { Machines } from "../ports/machines.ts";
 import { reportFor } from "./fly-report.ts";
 import type { MachineView } from "./machine-view.ts";
+
+import { stillThere } from "./still-there.ts";
 
 const RETRY_MIN_MS = 250;
 const RETRY_MAX_MS = 10_000;
@@ -80,15 +81,6 @@ async function listOnce(
     }
   }
   view.apply({ type: "synced" });
-}
-
-async function stillThere(machines: Machines, app: string, id: string, signal: AbortSignal) {
-  try {
-    return await machines.get(app, id, signal);
-  } catch (error) {
-    if (FksError.is(error, "NotFound")) return undefined;
-    throw error;
-  }
 }
 
 /** False when the wait was aborted. */

@@ -9,14 +9,13 @@ import { memoryOf, type PodMemory, podMemories, withSentStatus } from "./pod-mem
 import { tokenWishesFor } from "./projected-volume.ts";
 import { type Reported, reportEvents, reportStatus } from "./report-status.ts";
 import { takeStep } from "./steps/take-step.ts";
-import type { NodePlace, ReconcileDeps, Turn } from "./steps/turn.ts";
+import { LAG_MS, type NodePlace, type ReconcileDeps, type Turn } from "./steps/turn.ts";
 import { clearUpAfter } from "./vanished.ts";
 
 /** Steps taken for one Pod before others have their turn. */
 const STEPS_MAX = 8;
 /** A restart renews every token: not all in one second. */
 const RENEW_SPREAD_MS = 60_000;
-const LAG_MS = 2_000;
 
 const NOTHING: Reported = { isGone: false };
 

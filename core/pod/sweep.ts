@@ -57,11 +57,7 @@ export async function sweepForever(deps: SweepDeps, signal: AbortSignal): Promis
     } catch (err) {
       if (!signal.aborted) deps.log.warn("sweep failed", { err, retry_in_ms: SWEEP_MS });
     }
-    try {
-      await sleep(deps.clock, SWEEP_MS, signal);
-    } catch {
-      return;
-    }
+    await sleep(deps.clock, SWEEP_MS, signal).catch(() => {});
   }
 }
 

@@ -1,9 +1,8 @@
 import type { Outcome } from "../controller/controller.ts";
 import { partsOf } from "./identity.ts";
-import { isGone } from "./steps/end.ts";
-import type { ReconcileDeps } from "./steps/turn.ts";
+import { LAG_MS, type ReconcileDeps } from "./steps/turn.ts";
+import { isGone } from "./still-there.ts";
 
-const LAG_MS = 2_000;
 const OTHER_CLUSTER_MS = 60_000;
 
 /** No Pod of this UID is known. Once it is proven gone, its Machine goes at once. */

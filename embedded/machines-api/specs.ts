@@ -9,8 +9,10 @@ import type {
   MachineFile,
 } from "#core/fly/machine.ts";
 import type { Bundle, VolumeFile } from "#core/fly/machine-protocol.ts";
+import { RESOLVER } from "#core/fly/network.ts";
 import type { Image } from "./images/images.ts";
 import { configOf } from "./policy.ts";
+import { CONTAINER_PATH } from "./program-path.ts";
 import { type ContainerRecord, iso, type MachineRecord } from "./record.ts";
 import type {
   ContainerSpec,
@@ -22,8 +24,6 @@ import type {
 } from "./runtime/runtime.ts";
 
 const MIB = 1024 * 1024;
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const RESOLVER = "fdaa::3";
 const DEFAULT_GUEST: GuestConfig = { cpu_kind: "shared", cpus: 1, memory_mb: 256 };
 
 export function guestOf(config: MachineConfig): GuestConfig {
@@ -138,7 +138,7 @@ function argsOf(source: SpecSource, config: ContainerConfig): readonly string[] 
 function envOf(source: SpecSource, config: ContainerConfig): readonly string[] {
   const { record, image, bundle } = source;
   const env = new Map([
-    ["PATH", DEFAULT_PATH],
+    ["PATH", CONTAINER_PATH],
     ["HOSTNAME", hostnameOf(record)],
   ]);
   for (const line of image.config.Env ?? []) {

@@ -1,9 +1,8 @@
-import { FksError } from "../../errors.ts";
-import type { Machines } from "../../ports/machines.ts";
 import { keyFor } from "../identity.ts";
 import type { Step } from "../plan.ts";
 import { launchFailedEvent } from "../pod-events.ts";
 import { memoryOf } from "../pod-memory.ts";
+import { isGone } from "../still-there.ts";
 import { type ReconcileDeps, SOON_MS, type Taken, type Turn } from "./turn.ts";
 
 /** Asks the Machine to stop within what is left of its time. */
@@ -37,19 +36,4 @@ export async function destroy(
   if (!(await isGone(machines, app, machine.id, signal))) return { recheckInMs: SOON_MS };
   view.drop(machine.id);
   return "next";
-}
-
-/** Whether the Machines API says that there is no such Machine. */
-export async function isGone(
-  machines: Machines,
-  app: string,
-  id: string,
-  signal: AbortSignal,
-): Promise<boolean> {
-  try {
-    return (await machines.get(app, id, signal)).state === "destroyed";
-  } catch (error) {
-    if (FksError.is(error, "NotFound")) return true;
-    throw error;
-  }
 }

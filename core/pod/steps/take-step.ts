@@ -1,8 +1,9 @@
 import { FksError } from "../../errors.ts";
 import type { Step } from "../plan.ts";
 import { refusedEvent } from "../pod-events.ts";
+import { isGone } from "../still-there.ts";
 import { deliver } from "./deliver.ts";
-import { destroy, isGone, stop } from "./end.ts";
+import { destroy, stop } from "./end.ts";
 import { refresh } from "./refresh.ts";
 import { prove, takeLaunch } from "./take-launch.ts";
 import { type ReconcileDeps, SOON_MS, type Taken, type Turn } from "./turn.ts";

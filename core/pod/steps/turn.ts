@@ -60,6 +60,9 @@ export type Taken = Outcome | "next";
 /** How soon what is in transition is looked at again when nobody tells of it. */
 export const SOON_MS = 1_000;
 
+/** How long the watch may lag behind what a call has shown already. */
+export const LAG_MS = 2_000;
+
 export function refOf({ app, machine }: Sighting): MachineRef {
   return { app, id: machine.id };
 }

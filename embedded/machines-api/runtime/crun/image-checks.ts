@@ -1,11 +1,10 @@
 import { accessSync, constants, lstatSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { FksError } from "#core/errors.ts";
+import { CONTAINER_PATH } from "../../program-path.ts";
 import type { ContainerSpec } from "../runtime.ts";
 import { insideRoot } from "./inside-root.ts";
 import { type ContainerUser, containerUserFor } from "./users.ts";
-
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Larger ones are not read: no image needs them. */
 const ACCOUNTS_MAX_BYTES = 4 * 1024 * 1024;
@@ -46,7 +45,7 @@ function isBelow(path: string, folder: string): boolean {
 
 function searchPathOf(env: readonly string[]): readonly string[] {
   const given = env.findLast((entry) => entry.startsWith("PATH="))?.slice("PATH=".length);
-  return (given ?? DEFAULT_PATH).split(":").filter((folder) => folder !== "");
+  return (given ?? CONTAINER_PATH).split(":").filter((folder) => folder !== "");
 }
 
 function isProgram(path: string): boolean {

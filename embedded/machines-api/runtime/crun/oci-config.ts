@@ -1,4 +1,5 @@
 /** The OCI runtime's `config.json`. Pure. */
+import { CONTAINER_PATH } from "../../program-path.ts";
 import type { ContainerSpec, MachineSpec } from "../runtime.ts";
 import type { ContainerUser } from "./users.ts";
 
@@ -41,8 +42,6 @@ const READONLY_PATHS = [
   "/proc/sys",
   "/proc/sysrq-trigger",
 ] as const;
-
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Where PID 1 of every container is mounted: a place that needs no folder in the image. */
 export const INIT_PATH = "/dev/init";
@@ -187,7 +186,7 @@ function effectiveFor(user: ContainerUser): readonly string[] {
 function envFor({ env, tty }: ContainerSpec, hostname: string, home: string): readonly string[] {
   const given = new Set(env.map((entry) => entry.slice(0, entry.indexOf("="))));
   const defaults = [
-    ["PATH", DEFAULT_PATH],
+    ["PATH", CONTAINER_PATH],
     ["HOSTNAME", hostname],
     ["HOME", home],
     ...(tty ? [["TERM", "xterm"]] : []),
