@@ -2,10 +2,11 @@ import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Command } from "commander";
 import { writeFile } from "#adapters/host/files.ts";
-import { freePort, requireFreePort } from "#adapters/host/ports.ts";
+import { portChoice } from "#adapters/host/ports.ts";
 import { serveRoleSocket } from "#adapters/host/role-socket.ts";
 import { aborted } from "#core/aborted.ts";
 import { networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
+import type { Listen } from "#core/ports/listen.ts";
 import { hostImages } from "#embedded/machines-api/images/host-images.ts";
 import type { Images } from "#embedded/machines-api/images/images.ts";
 import { hostNetwork } from "#embedded/machines-api/network/host-network.ts";
@@ -76,7 +77,7 @@ async function serve(role: Role, signal: AbortSignal): Promise<ServedMachinesApi
   return serveMachinesApi(
     {
       host: MACHINES_API_HOST,
-      port: await portFor(role),
+      listen: await listenFor(role),
       storePath: paths.machinesDatabase,
       runDir: join(plan.runDir, "api"),
       networkId: cluster.networkId,
@@ -110,12 +111,8 @@ function partsFor(
 }
 
 /** The port that was asked for; else the one we had before, which others still know; else a free one. */
-async function portFor({ config, paths }: Role): Promise<number> {
-  if (config.machinesPort !== undefined) {
-    await requireFreePort({ host: MACHINES_API_HOST, port: config.machinesPort });
-    return config.machinesPort;
-  }
+async function listenFor({ config, paths }: Role): Promise<Listen> {
   const before = await lastEmbeddedUrl(paths.machinesApiFile);
-  const port = before === undefined ? FIRST_PORT : Number(new URL(before).port);
-  return freePort({ host: MACHINES_API_HOST, port });
+  const first = before === undefined ? FIRST_PORT : Number(new URL(before).port);
+  return portChoice({ host: MACHINES_API_HOST, wanted: config.machinesPort, first });
 }

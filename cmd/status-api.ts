@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { writeFile } from "#adapters/host/files.ts";
-import { freePort, requireFreePort } from "#adapters/host/ports.ts";
+import { portChoice } from "#adapters/host/ports.ts";
 import { ownMetrics } from "#adapters/status/own-metrics.ts";
 import { type RoleClient, roleClient } from "#adapters/status/role-client.ts";
 import { serveStatus } from "#adapters/status/server.ts";
@@ -23,6 +23,7 @@ import { serverUrl } from "./instance.ts";
 import { type DataPaths, roleSocketFor } from "./paths.ts";
 import { ensureToken, readToken } from "./tokens.ts";
 
+const HOST = "127.0.0.1";
 const FIRST_PORT = 4290;
 const NODES_TIMEOUT_MS = 1_000;
 const ROLES = ["machines-api", "kubelet", "dns"] as const;
@@ -54,7 +55,7 @@ export async function startStatus(
   const { url } = serveStatus(
     {
       socketPath: statusSocketFor(paths),
-      port: await portFor(config),
+      listen: await portChoice({ host: HOST, wanted: config.statusPort, first: FIRST_PORT }),
       token: await readToken(tokenFile),
       unready: () => unreadyPartsOf(children.report()),
       async report(asked) {
@@ -98,13 +99,6 @@ export function statusSocketFor(paths: DataPaths): string {
 /** The token for the status API on loopback. */
 function statusTokenFor(paths: DataPaths): string {
   return join(paths.dataDir, "tokens/status");
-}
-
-async function portFor({ statusPort }: Config): Promise<number> {
-  const host = "127.0.0.1";
-  if (statusPort === undefined) return freePort({ host, port: FIRST_PORT });
-  await requireFreePort({ host, port: statusPort });
-  return statusPort;
 }
 
 async function clusterReport(config: Config, paths: DataPaths): Promise<ClusterReport> {

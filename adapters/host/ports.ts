@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { FksError } from "#core/errors.ts";
+import type { Listen } from "#core/ports/listen.ts";
 import { commandLineOf } from "./process-identity.ts";
 
 const LISTENING = "0A";
@@ -11,12 +12,38 @@ interface Listener {
   readonly port: number;
 }
 
-/** `port` on `host`, else the next one that is free. Throws `Conflict` when none of 200 is. */
-export async function freePort({ host, port }: Listener): Promise<number> {
+interface Choice {
+  readonly host: string;
+  /** The port that was asked for, and no other. */
+  readonly wanted: number | undefined;
+  /** Where the search begins when none was. */
+  readonly first: number;
+}
+
+/**
+ * The port that was asked for, else the first that can be had. To listen is to ask: a port that was
+ * looked at before can be another instance's by then. Throws `Conflict` when the one asked for is
+ * taken, naming the process; opening throws it when none of 200 is to be had.
+ */
+export async function portChoice({ host, wanted, first }: Choice): Promise<Listen> {
+  if (wanted === undefined) return (open) => onFirstFree({ host, port: first }, open);
+  await requireFreePort({ host, port: wanted });
+  return (open) => open(wanted);
+}
+
+function onFirstFree<Server>({ host, port }: Listener, open: (port: number) => Server): Server {
   for (let candidate = port; candidate < port + PORTS_TRIED && candidate < 65_536; candidate++) {
-    if (await isFree({ host, port: candidate })) return candidate;
+    try {
+      return open(candidate);
+    } catch (error) {
+      if (!isTaken(error)) throw error;
+    }
   }
   throw new FksError("Conflict", `no free port on ${host} from ${port} on`);
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
 }
 
 /** Throws `Conflict` naming the process that listens on `port` when it is taken. */
@@ -48,7 +75,7 @@ function isFree({ host, port }: Listener): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   server.once("error", (error) => {
     const code = "code" in error ? error.code : undefined;
-    if (code === "EADDRINUSE") resolve(false);
+    if (isTaken(error)) resolve(false);
     // An address that this host does not have yet has no listeners either.
     else if (code === "EADDRNOTAVAIL") resolve(true);
     else reject(new FksError("Unavailable", `cannot listen on ${host}: ${error.message}`));

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FksError } from "#core/errors.ts";
+import { onAnyPort } from "#core/ports/listen.ts";
 import { statusReportFor, type UnreadyPart } from "#core/status/report.ts";
 import { fakeClock } from "#test/fakes/clock.ts";
 import { readStatus } from "./client.ts";
@@ -37,7 +38,7 @@ function served(unready: readonly UnreadyPart[] = []) {
   const { url } = serveStatus(
     {
       socketPath,
-      port: 0,
+      listen: onAnyPort,
       token: "s3cr3t",
       unready: () => unready,
       report: async () =>

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
 import { Hono } from "hono";
+import type { Listen } from "#core/ports/listen.ts";
 import type { StatusReport, UnreadyPart } from "#core/status/report.ts";
 
 interface StatusServer {
@@ -11,7 +12,8 @@ interface StatusServer {
 interface StatusServerOptions {
   /** Only its owner may open it; no token is asked for there. */
   readonly socketPath: string;
-  readonly port: number;
+  /** Chooses the port on loopback. */
+  readonly listen: Listen;
   /** Wanted on loopback, where every user of the host can connect. */
   readonly token: string;
   unready(): readonly UnreadyPart[];
@@ -36,11 +38,13 @@ export function serveStatus(options: StatusServerOptions, signal: AbortSignal): 
     })
     .route("/", open);
 
+  const onLoopback = options.listen((port) =>
+    Bun.serve({ hostname: LOOPBACK, port, fetch: guarded.fetch }),
+  );
   // A predecessor that was killed leaves its socket; the data directory's lock proves it is gone.
   rmSync(socketPath, { force: true });
   const onSocket = Bun.serve({ unix: socketPath, fetch: open.fetch });
   chmodSync(socketPath, 0o600);
-  const onLoopback = Bun.serve({ hostname: LOOPBACK, port: options.port, fetch: guarded.fetch });
   signal.addEventListener(
     "abort",
     () => {

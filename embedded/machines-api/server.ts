@@ -2,6 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { FksError } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
+import type { Listen } from "#core/ports/listen.ts";
 import type { Log } from "#core/ports/log.ts";
 import { addressesOf } from "./addresses.ts";
 import { appDirectory } from "./apps.ts";
@@ -32,8 +33,8 @@ const STOP_MS = 5_000;
 export interface MachinesApiDeps {
   /** A loopback address. */
   readonly host: string;
-  /** 0 takes any free port. */
-  readonly port: number;
+  /** Chooses the port. */
+  readonly listen: Listen;
   /** Of the SQLite file. */
   readonly storePath: string;
   /** On a tmpfs: bundles, which hold secrets. */
@@ -84,27 +85,29 @@ export async function serveMachinesApi(
   const over = new AbortController();
   const api: Api = { ...parts, keeper, apps, random, regions, metrics };
   const app = httpApp(api, deps, over.signal);
-  const server = Bun.serve<Session>({
-    hostname: deps.host,
-    port: deps.port,
-    idleTimeout: 0,
-    // Larger ones are refused with an answer of ours.
-    maxRequestBodySize: 64 * 1024 * 1024,
-    async fetch(request, self) {
-      const response = await app.fetch(request, self);
-      response.headers.set("fly-request-id", `${ids.ulid()}-${regions[0] ?? "local"}`);
-      metrics.request(request.method, response.status);
-      return response;
-    },
-    websocket: {
+  const server = deps.listen((port) =>
+    Bun.serve<Session>({
+      hostname: deps.host,
+      port,
       idleTimeout: 0,
-      perMessageDeflate: false,
-      open: (socket) => socket.data.opened(socket),
-      message: (socket, data) => socket.data.message(data),
-      drain: (socket) => socket.data.drained(),
-      close: (socket) => socket.data.closed(),
-    },
-  });
+      // Larger ones are refused with an answer of ours.
+      maxRequestBodySize: 64 * 1024 * 1024,
+      async fetch(request, self) {
+        const response = await app.fetch(request, self);
+        response.headers.set("fly-request-id", `${ids.ulid()}-${regions[0] ?? "local"}`);
+        metrics.request(request.method, response.status);
+        return response;
+      },
+      websocket: {
+        idleTimeout: 0,
+        perMessageDeflate: false,
+        open: (socket) => socket.data.opened(socket),
+        message: (socket, data) => socket.data.message(data),
+        drain: (socket) => socket.data.drained(),
+        close: (socket) => socket.data.closed(),
+      },
+    }),
+  );
   let stopped: Promise<void> | undefined;
 
   async function stop(): Promise<void> {

@@ -8,6 +8,7 @@ import { flapsMachines } from "#adapters/flaps/machines.ts";
 import { hostClock } from "#adapters/host/clock.ts";
 import { machineProtocol } from "#adapters/machine-protocol/protocol.ts";
 import { type NetworkPlan, networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
+import { onAnyPort } from "#core/ports/listen.ts";
 import { hostImages } from "#embedded/machines-api/images/host-images.ts";
 import type { Images } from "#embedded/machines-api/images/images.ts";
 import { hostNetwork } from "#embedded/machines-api/network/host-network.ts";
@@ -71,7 +72,7 @@ async function embedded(
   const server = await serveMachinesApi(
     {
       host: "127.0.0.1",
-      port: 0,
+      listen: onAnyPort,
       storePath: join(folder, "machines.db"),
       runDir: join(folder, "run"),
       networkId: plan.id,

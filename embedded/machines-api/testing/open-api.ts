@@ -1,9 +1,11 @@
 /** The Machines API in one process with a test: without real programs unless a runtime is given. */
+
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "#core/ports/clock.ts";
+import { onAnyPort } from "#core/ports/listen.ts";
 import type { Log } from "#core/ports/log.ts";
 import type { Images } from "../images/images.ts";
 import { noImages } from "../runtime/no-images.ts";
@@ -57,7 +59,7 @@ export async function openApi(options: OpenOptions): Promise<OpenApi> {
   const served = await serveMachinesApi(
     {
       host: "127.0.0.1",
-      port: 0,
+      listen: onAnyPort,
       storePath: join(dir, "machines.db"),
       runDir: join(dir, "run"),
       networkId: "0a0b0c0d",
