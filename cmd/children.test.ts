@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { checkOrder, stopBudgetMs } from "#core/supervisor/child.ts";
-import { controlPlaneChildren } from "#embedded/control-plane/upstream/children.ts";
+import { upstreamChildren } from "#embedded/control-plane/upstream/children.ts";
 import { pkiFilesIn } from "#embedded/control-plane/upstream/files.ts";
 import { roleChildren } from "./children.ts";
 
@@ -10,12 +10,13 @@ const SELF = {
   socketOf: (role: string): string => `/d/run/${role}.sock`,
 };
 const controlPlane = (addressBy: readonly string[]) =>
-  controlPlaneChildren({
+  upstreamChildren({
     plan: {
       clusterName: "demo",
       address: "fdaa:1:2:ffff::1",
+      port: 6443,
       serviceRange: "fdaa:1:2:0:1::/112",
-      kine: { folder: "/d/kine", socket: "/d/run/kine.sock" },
+      kine: { database: "/d/kine/state.db", socket: "/d/run/kine.sock" },
       pki: pkiFilesIn("/d/pki"),
     },
     kube: "kube",
@@ -24,7 +25,7 @@ const controlPlane = (addressBy: readonly string[]) =>
   });
 
 test("the whole of serve stops within fifteen seconds at worst", () => {
-  const { first, last } = roleChildren(SELF, "embedded");
+  const { first, last } = roleChildren(SELF, "embedded", "apiserver");
   const all = [...first, ...controlPlane(["machines-api"]), ...last];
 
   checkOrder(all);
@@ -32,7 +33,7 @@ test("the whole of serve stops within fifteen seconds at worst", () => {
 });
 
 test("Machines on Fly need neither an embedded Machines API nor a resolver of ours", () => {
-  const { first, last } = roleChildren(SELF, "fly");
+  const { first, last } = roleChildren(SELF, "fly", "apiserver");
 
   expect([...first, ...last].map(({ name }) => name)).toEqual(["kubelet"]);
 });

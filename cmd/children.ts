@@ -3,16 +3,16 @@ import type { RoleName } from "./role.ts";
 
 interface RoleChild {
   readonly name: RoleName;
-  readonly after: readonly string[];
+  /** Talks to the API server from the first moment on, and says goodbye to it at the end. */
+  readonly afterApi: boolean;
   readonly graceMs: number;
 }
 
 /** Makes the host's addresses, so it comes before the API server that listens on one of them. */
-const MACHINES_API: RoleChild = { name: "machines-api", after: [], graceMs: 3_000 };
+const MACHINES_API: RoleChild = { name: "machines-api", afterApi: false, graceMs: 3_000 };
 
-/** They talk to the API server from the first moment on, and say goodbye to it at the end. */
-const KUBELET: RoleChild = { name: "kubelet", after: ["apiserver"], graceMs: 3_000 };
-const DNS: RoleChild = { name: "dns", after: ["apiserver"], graceMs: 2_000 };
+const KUBELET: RoleChild = { name: "kubelet", afterApi: true, graceMs: 3_000 };
+const DNS: RoleChild = { name: "dns", afterApi: true, graceMs: 2_000 };
 
 /** How this very program is started again for one of its roles. */
 export interface Self {
@@ -27,13 +27,16 @@ interface Children {
   readonly last: readonly ChildSpec[];
 }
 
-/** Our own roles as children; the embedded Machines API only where Machines are embedded. Pure. */
-export function roleChildren(self: Self, machines: "embedded" | "fly"): Children {
-  const child = ({ name, after, graceMs }: RoleChild): ChildSpec => ({
+/**
+ * Our own roles as children around the control plane, whose child `apiChild` answers for the API;
+ * the embedded Machines API only where Machines are embedded. Pure.
+ */
+export function roleChildren(self: Self, machines: "embedded" | "fly", apiChild: string): Children {
+  const child = ({ name, afterApi, graceMs }: RoleChild): ChildSpec => ({
     name,
     command: [...self.command, name],
     env: self.env,
-    after,
+    after: afterApi ? [apiChild] : [],
     probe: { kind: "http-on-unix-socket", path: self.socketOf(name), target: "/readyz" },
     startTimeoutMs: 60_000,
     graceMs,

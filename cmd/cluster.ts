@@ -3,13 +3,18 @@ import { z } from "zod";
 import { readTextIfThere, writeFile } from "#adapters/host/files.ts";
 import { FksError } from "#core/errors.ts";
 import { networkPlanFor } from "#core/fly/network.ts";
+import { API_SERVER_PORT, ENGINE_NAMES, type EngineName } from "#embedded/control-plane/engine.ts";
 import type { Config } from "./config.ts";
 import type { DataPaths } from "./paths.ts";
 
 const schema = z.object({
   version: z.literal(1),
   name: z.string(),
-  engine: z.literal("upstream"),
+  engine: z.enum(ENGINE_NAMES),
+  /** Where its API listens: running Pods know it. */
+  apiPort: z.number().int().default(API_SERVER_PORT),
+  /** Of the control plane that was ready last: `v1.36.4+k3s1`. */
+  kubernetesVersion: z.string().optional(),
   networkId: z.string().regex(/^[0-9a-f]{8}$/),
   serviceRange: z.string(),
   /** Only ever grows: a region's place is its Node's index, and so its address. */
@@ -20,15 +25,25 @@ const schema = z.object({
 /** What the first start of a data directory fixed for good. */
 export type Cluster = Readonly<z.infer<typeof schema>>;
 
+/** What the first start chooses beside what the configuration says. */
+export interface FirstChoices {
+  readonly engine: EngineName;
+  readonly apiPort: number;
+}
+
 /**
  * The cluster of this data directory, made at the first start.
  *
  * Regions that the configuration added are appended. Throws `Conflict` when the configuration
  * asks for another name than the cluster has. Call under the data directory's lock.
  */
-export async function openCluster(config: Config, paths: DataPaths): Promise<Cluster> {
+export async function openCluster(
+  config: Config,
+  paths: DataPaths,
+  first: FirstChoices,
+): Promise<Cluster> {
   const known = await clusterIn(paths);
-  if (known === undefined) return save(paths, firstCluster(config));
+  if (known === undefined) return save(paths, firstCluster(config, first));
 
   if (config.name !== "local" && config.name !== known.name) {
     throw new FksError(
@@ -39,6 +54,13 @@ export async function openCluster(config: Config, paths: DataPaths): Promise<Clu
   const added = config.regions.filter((region) => !known.regions.includes(region));
   if (added.length === 0) return known;
   return save(paths, { ...known, regions: [...known.regions, ...added] });
+}
+
+/** Writes down which version of Kubernetes has been ready with this data. */
+export async function rememberVersion(paths: DataPaths, version: string): Promise<void> {
+  const cluster = await readCluster(paths);
+  if (cluster.kubernetesVersion === version) return;
+  await save(paths, { ...cluster, kubernetesVersion: version });
 }
 
 /** The cluster of this data directory. Throws `NotFound` when `serve` never ran there. */
@@ -64,7 +86,8 @@ export async function rememberClusterUid(paths: DataPaths, clusterUid: string): 
   await save(paths, { ...cluster, clusterUid });
 }
 
-async function clusterIn(paths: DataPaths): Promise<Cluster | undefined> {
+/** The cluster of this data directory; undefined when `serve` never ran there. */
+export async function clusterIn(paths: DataPaths): Promise<Cluster | undefined> {
   const text = await readTextIfThere(paths.clusterFile);
   if (text === undefined) return undefined;
   try {
@@ -80,12 +103,13 @@ async function save(paths: DataPaths, cluster: Cluster): Promise<Cluster> {
   return cluster;
 }
 
-function firstCluster(config: Config): Cluster {
+function firstCluster(config: Config, { engine, apiPort }: FirstChoices): Cluster {
   const networkId = freshNetworkId();
   return {
     version: 1,
     name: config.name,
-    engine: "upstream",
+    engine,
+    apiPort,
     networkId,
     serviceRange: networkPlanFor(networkId).serviceRange,
     regions: config.regions,

@@ -3,26 +3,27 @@ import { mkdir, rm } from "node:fs/promises";
 import { holdAddresses } from "#adapters/host/addresses.ts";
 import { hostClock } from "#adapters/host/clock.ts";
 import { lockDataDir } from "#adapters/host/data-dir-lock.ts";
-import { writeFile } from "#adapters/host/files.ts";
 import { hostLog } from "#adapters/host/log.ts";
 import { requireFreePort } from "#adapters/host/ports.ts";
 import { processIdentity } from "#adapters/host/process-identity.ts";
 import { checkSocketPath } from "#adapters/host/role-socket.ts";
 import { endOrphans } from "#adapters/process/orphans.ts";
 import { FksError } from "#core/errors.ts";
-import { networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
+import { nodeAddressFor } from "#core/fly/network.ts";
 import type { Log } from "#core/ports/log.ts";
-import { API_SERVER_PORT, type ControlPlanePlan } from "#embedded/control-plane/upstream/args.ts";
-import { ensureKube } from "#embedded/control-plane/upstream/build.ts";
-import { pkiFilesIn } from "#embedded/control-plane/upstream/files.ts";
-import { kubeconfigText } from "#embedded/control-plane/upstream/kubeconfig.ts";
-import { ensurePki } from "#embedded/control-plane/upstream/pki.ts";
+import { API_SERVER_PORT, type ControlPlane } from "#embedded/control-plane/engine.ts";
 import { type Cluster, openCluster } from "./cluster.ts";
-import { type Config, environment } from "./config.ts";
+import type { Config } from "./config.ts";
 import type { Console } from "./console.ts";
+import {
+  controlPlanePlanFor,
+  datastoreFolderOf,
+  prepareControlPlane,
+  rememberControlPlane,
+} from "./control-plane.ts";
 import { runChecks } from "./doctor/check.ts";
 import { programChecks } from "./doctor/host.ts";
-import { contextNameFor } from "./kubeconfig.ts";
+import { chooseEngine } from "./engine.ts";
 import { MACHINES_API_HOST } from "./machines-api.ts";
 import { type DataPaths, roleSocketFor } from "./paths.ts";
 import { ensureToken } from "./tokens.ts";
@@ -34,11 +35,9 @@ const FREE_BYTES_MIN = 64 * MIB;
 /** A data directory that is ours, with everything in it that children need to start. */
 export interface Instance {
   readonly cluster: Cluster;
-  readonly plan: ControlPlanePlan;
+  readonly controlPlane: ControlPlane;
   /** Of `serve` itself: a file, since the terminal is for what a person needs. */
   readonly log: Log;
-  /** The control plane's executable. */
-  readonly kube: string;
   /** Every address of ours on this host: the API server's and the Nodes'. */
   readonly addresses: readonly string[];
   release(): Promise<void>;
@@ -48,8 +47,8 @@ interface PrepareOptions {
   readonly config: Config;
   readonly paths: DataPaths;
   readonly console: Console;
-  /** Whether a child will make the addresses of this host; otherwise they are put on loopback. */
-  readonly addressesByChild: boolean;
+  /** Children that will make the addresses of this host; without any they are put on loopback. */
+  readonly addressBy: readonly string[];
 }
 
 /** Takes the data directory and makes it ready to start. Throws FksErrors that a person can act on. */
@@ -60,7 +59,7 @@ export async function prepareInstance(
   const { config, paths } = options;
   requireRoot();
   requireFlyToken(config);
-  if (options.addressesByChild) await requirePrograms(config, signal);
+  if (options.addressBy.length > 0) await requirePrograms(config, signal);
   checkSocketPath(roleSocketFor(paths, "machines-api"));
   const lock = lockDataDir(config.dataDir);
   try {
@@ -72,13 +71,13 @@ export async function prepareInstance(
 }
 
 async function prepareLocked(
-  { config, paths, console, addressesByChild }: PrepareOptions,
+  { config, paths, console, addressBy }: PrepareOptions,
   unlock: () => void,
   signal: AbortSignal,
 ): Promise<Instance> {
   const { childrenFile } = paths;
   const clock = hostClock();
-  for (const folder of [paths.kine, paths.run, paths.logs]) {
+  for (const folder of [paths.run, paths.logs]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   }
   requireSpace(config.dataDir);
@@ -90,27 +89,23 @@ async function prepareLocked(
   if (orphans.length > 0)
     console.step(`ended what a killed predecessor left: ${orphans.join(", ")}`);
 
-  const cluster = await openCluster(config, paths);
-  const { networkId, serviceRange } = cluster;
-  const address = networkPlanFor(networkId).apiServer;
+  const engine = await chooseEngine({ config, console }, signal);
+  const first = { engine: engine.name, apiPort: API_SERVER_PORT };
+  const cluster = await openCluster(config, paths, first);
+  const { networkId } = cluster;
+  const { address, port } = controlPlanePlanFor(cluster);
   const nodes = cluster.regions.map((_, index) => nodeAddressFor(networkId, index));
-  const plan: ControlPlanePlan = {
-    clusterName: cluster.name,
-    address,
-    serviceRange,
-    kine: { folder: paths.kine, socket: `${paths.run}/kine.sock` },
-    pki: pkiFilesIn(paths.pki),
-  };
+  await mkdir(datastoreFolderOf(cluster, paths), { recursive: true, mode: 0o700 });
   // Whoever waits for this file waits for an API that answers.
   await rm(paths.kubeconfig, { force: true });
   await ensureToken(paths.machinesApiToken);
   await ensureToken(paths.machineProtocolToken);
-  await renewPki(cluster, plan);
+  const controlPlane = await prepareControlPlane({ engine, cluster, paths, addressBy });
+  await rememberControlPlane(paths, controlPlane);
   console.step(`data directory ${config.dataDir}, network ${networkId}`);
 
-  const env = { ...environment(), ...(config.kubeBin && { FKS_KUBE_BIN: config.kubeBin }) };
-  const kube = await ensureKube({ env, onProgress: (line) => console.progress(line) }, signal);
-  await requireFreePort({ host: address, port: API_SERVER_PORT });
+  await requireFreePort({ host: address, port });
+  const addressesByChild = addressBy.length > 0;
   if (addressesByChild && config.machinesPort !== undefined) {
     await requireFreePort({ host: MACHINES_API_HOST, port: config.machinesPort });
   }
@@ -118,60 +113,14 @@ async function prepareLocked(
   const letGo = addressesByChild ? undefined : await holdAddresses(addresses);
   return {
     cluster,
-    plan,
+    controlPlane,
     log,
-    kube,
     addresses,
     async release() {
       await letGo?.();
       unlock();
     },
   };
-}
-
-/** Issues what is missing or old, and the kubeconfigs of the parts that are clients. */
-export async function renewPki(cluster: Cluster, plan: ControlPlanePlan): Promise<boolean> {
-  const { pki, address } = plan;
-  const firstOfServices = plan.serviceRange.replace(/::\/\d+$/, "::1");
-  const issued = await ensurePki({
-    files: pki,
-    addresses: [address, firstOfServices],
-    clock: hostClock(),
-  });
-  for (const name of ["controller-manager", "scheduler"] as const) {
-    const { cert, key } = pki.pair(name);
-    const text = kubeconfigText({
-      name: contextNameFor(cluster.name),
-      server: serverUrl(plan.address),
-      credentials: { caFile: pki.pair("server-ca").cert, certFile: cert, keyFile: key },
-    });
-    await writeFile(pki.kubeconfig(name), text);
-  }
-  return issued.length > 0;
-}
-
-/** The administrator's kubeconfig, complete in itself. */
-export async function writeAdminKubeconfig(
-  path: string,
-  cluster: Cluster,
-  plan: ControlPlanePlan,
-): Promise<void> {
-  const { cert, key } = plan.pki.pair("admin");
-  const text = kubeconfigText({
-    name: contextNameFor(cluster.name),
-    server: serverUrl(plan.address),
-    credentials: {
-      ca: await Bun.file(plan.pki.pair("server-ca").cert).text(),
-      cert: await Bun.file(cert).text(),
-      key: await Bun.file(key).text(),
-    },
-  });
-  await writeFile(path, text);
-}
-
-/** Where the API server listens. */
-export function serverUrl(address: string): string {
-  return `https://[${address}]:${API_SERVER_PORT}`;
 }
 
 function fileLog(config: Config, path: string): Log {

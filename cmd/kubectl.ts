@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { FksError } from "#core/errors.ts";
 import { cachedKubePath } from "#embedded/control-plane/upstream/build.ts";
 import { type Config, environment, loadConfig } from "./config.ts";
+import { knownControlPlane } from "./control-plane.ts";
 import { examples } from "./help.ts";
 import { readKubeconfig } from "./kubeconfig.ts";
 import { dataPathsFor } from "./paths.ts";
@@ -31,7 +32,7 @@ async function runKubectl(config: Config, args: readonly string[]): Promise<numb
   const env = environment();
   // Without it kubectl asks whatever listens on localhost:8080.
   if (!needsNoCluster(args)) await readKubeconfig(dataPathsFor(config.dataDir));
-  const child = Bun.spawn([...kubectlOf(config), ...args], {
+  const child = Bun.spawn([...(await kubectlOf(config)), ...args], {
     env: { ...env, KUBECONFIG: dataPathsFor(config.dataDir).kubeconfig },
     stdin: "inherit",
     stdout: "inherit",
@@ -51,10 +52,12 @@ function needsNoCluster(args: readonly string[]): boolean {
 }
 
 /** PATH's own, else the one inside the control plane's executable. Throws `Unsupported`. */
-function kubectlOf(config: Config): readonly string[] {
+async function kubectlOf(config: Config): Promise<readonly string[]> {
   const installed = Bun.which("kubectl");
   if (installed !== null) return [installed];
-  const kube = config.kubeBin ?? cachedKubePath(environment());
-  if (existsSync(kube)) return [kube, "kubectl"];
-  throw new FksError("Unsupported", "there is no kubectl yet: fks-node serve builds one");
+  const known = await knownControlPlane(dataPathsFor(config.dataDir));
+  const carriers = [known?.program, config.kubeBin, cachedKubePath(environment())];
+  const carrier = carriers.find((path) => path !== undefined && existsSync(path));
+  if (carrier !== undefined) return [carrier, "kubectl"];
+  throw new FksError("Unsupported", "there is no kubectl yet: fks-node serve brings one");
 }

@@ -13,7 +13,6 @@ import { type PodController, podController } from "#core/pod/pod-controller.ts";
 import { statusPatchFor } from "#core/pod/status-patch.ts";
 import { sleep } from "#core/ports/clock.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
-import { API_SERVER_PORT } from "#embedded/control-plane/upstream/args.ts";
 import { rememberClusterUid } from "./cluster.ts";
 import { examples } from "./help.ts";
 import { type ClusterAccess, clusterAccess } from "./kubelet-access.ts";
@@ -189,7 +188,7 @@ function controllerOf(
     cluster: kubernetesClusterObjects({ client: access.client, nodes: access.nodes, clock }),
     events: metrics.events(kubernetesPodEvents({ nodes: access.nodes, clock })),
     clusterUid: access.clusterUid,
-    apiServer: { host: plan.apiServer, port: API_SERVER_PORT },
+    apiServer: { host: plan.apiServer, port: cluster.apiPort },
     ...(isEmbedded ? { dns: { nameservers: [plan.resolver], domain: CLUSTER_DOMAIN } } : {}),
     nodes: new Map(places.map(({ name, address }) => [name, { region: name, hostIP: address }])),
     // Creates have a burst of three a second; some more are on their way there and back.

@@ -7,7 +7,8 @@ export interface DataPaths {
   /** The administrator's, for people and for `fks-node kubectl`. */
   readonly kubeconfig: string;
   readonly pki: string;
-  readonly kine: string;
+  /** The datastore of the upstream parts. */
+  readonly kineDatabase: string;
   readonly identities: string;
   readonly machinesApiToken: string;
   readonly machineProtocolToken: string;
@@ -19,6 +20,8 @@ export interface DataPaths {
   readonly run: string;
   /** `{"url": …}` once the embedded Machines API listens. */
   readonly machinesApiFile: string;
+  /** Which control plane runs here, or ran last. */
+  readonly controlPlaneFile: string;
   /** `{"url": …}` once the status API listens. */
   readonly statusFile: string;
   readonly childrenFile: string;
@@ -32,7 +35,7 @@ export function dataPathsFor(dataDir: string): DataPaths {
     clusterFile: join(dataDir, "cluster.json"),
     kubeconfig: join(dataDir, "kubeconfig"),
     pki: join(dataDir, "pki"),
-    kine: join(dataDir, "kine"),
+    kineDatabase: join(dataDir, "kine/state.db"),
     identities: join(dataDir, "identities"),
     machinesApiToken: join(dataDir, "tokens/machines-api"),
     machineProtocolToken: join(dataDir, "tokens/machine-protocol"),
@@ -42,6 +45,7 @@ export function dataPathsFor(dataDir: string): DataPaths {
     machineFolders: join(dataDir, "machines/m"),
     run,
     machinesApiFile: join(run, "machines-api.json"),
+    controlPlaneFile: join(run, "control-plane.json"),
     statusFile: join(run, "status.json"),
     childrenFile: join(run, "children.json"),
     logs: join(dataDir, "logs"),

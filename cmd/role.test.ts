@@ -12,6 +12,7 @@ test("a role that fails ends, whatever it left open", async () => {
     version: 1,
     name: "local",
     engine: "upstream",
+    apiPort: 6443,
     networkId: "00c0ffee",
     serviceRange: "fdaa::/112",
     regions: ["local-a"],

@@ -9,20 +9,15 @@ import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { ChildSpec } from "#core/supervisor/child.ts";
 import type { ChildReport } from "#core/supervisor/child-report.ts";
 import { supervisor } from "#core/supervisor/supervisor.ts";
-import { controlPlaneChildren } from "#embedded/control-plane/upstream/children.ts";
-import { controlPlaneEnvironment, roleEnvironment, withoutProxyFor } from "./child-environment.ts";
+import { roleEnvironment, withoutProxyFor } from "./child-environment.ts";
 import { newsOf } from "./child-news.ts";
 import { roleChildren } from "./children.ts";
+import { rememberVersion } from "./cluster.ts";
 import { type Config, environment } from "./config.ts";
 import { type Console, startConsole } from "./console.ts";
+import { writeAdminKubeconfig } from "./control-plane.ts";
 import { examples } from "./help.ts";
-import {
-  type Instance,
-  prepareInstance,
-  renewPki,
-  serverUrl,
-  writeAdminKubeconfig,
-} from "./instance.ts";
+import { type Instance, prepareInstance } from "./instance.ts";
 import { type DataPaths, dataPathsFor, roleSocketFor } from "./paths.ts";
 import { configOf, withConfigOptions } from "./role.ts";
 import { startStatus } from "./status-api.ts";
@@ -55,15 +50,14 @@ async function serve(config: Config, withRoles: boolean): Promise<void> {
   const clock = hostClock();
   const console = startConsole(process.stdout, () => clock.now());
   const paths = dataPathsFor(config.dataDir);
-  const addressesByChild = withRoles && config.machines === "embedded";
-  const instance = await prepareInstance(
-    { config, paths, console, addressesByChild },
-    signals.stop,
-  ).catch((error: unknown) => {
-    // Told to stop before anything ran: there is nothing to report.
-    if (signals.stop.aborted) return undefined;
-    throw error;
-  });
+  const addressBy = withRoles && config.machines === "embedded" ? ["machines-api"] : [];
+  const instance = await prepareInstance({ config, paths, console, addressBy }, signals.stop).catch(
+    (error: unknown) => {
+      // Told to stop before anything ran: there is nothing to report.
+      if (signals.stop.aborted) return undefined;
+      throw error;
+    },
+  );
   if (instance === undefined) return console.step("stopped");
   try {
     Object.assign(process.env, withoutProxyFor(environment(), instance.addresses));
@@ -86,7 +80,7 @@ interface Serving {
 /** From the first child's start to the last one's end. */
 async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<void> {
   const { specs, config, paths, instance, console, clock } = serving;
-  const { cluster, plan, log } = instance;
+  const { cluster, controlPlane, log } = instance;
   const reports = new Map<string, ChildReport>();
   let isComplete = false;
   let statusUrl = "";
@@ -101,7 +95,9 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
     log,
     atOnce,
     async onFirstReady(name) {
-      if (name === "apiserver") await writeAdminKubeconfig(paths.kubeconfig, cluster, plan);
+      if (name !== controlPlane.apiChild) return;
+      await writeAdminKubeconfig(paths, cluster, controlPlane);
+      await rememberVersion(paths, controlPlane.version);
     },
     onChange(report) {
       const logPath = join(paths.logs, `${report.name}.log`);
@@ -112,7 +108,7 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
       isComplete = true;
       console.facts([
         ["kubeconfig", paths.kubeconfig],
-        ["API", serverUrl(plan.address)],
+        ["API", controlPlane.server],
         ["status", statusUrl],
         ["logs", paths.logs],
         ["try", `${selfName()} kubectl --data-dir ${paths.dataDir} get nodes`],
@@ -145,32 +141,28 @@ function childrenFor(options: {
   const env = environment();
   const self = {
     command: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, Bun.main],
-    env: roleEnvironment(env, { ...config, kubeBin: instance.kube }, instance.addresses),
+    env: roleEnvironment(env, config, instance.addresses),
     socketOf: (role: string) => roleSocketFor(paths, role),
   };
-  const { first, last } = withRoles ? roleChildren(self, config.machines) : { first: [], last: [] };
-  const controlPlane = controlPlaneChildren({
-    plan: instance.plan,
-    kube: instance.kube,
-    env: controlPlaneEnvironment(env),
-    addressBy: first.map(({ name }) => name),
-  });
-  return [...first, ...controlPlane, ...last];
+  const { children, apiChild } = instance.controlPlane;
+  if (!withRoles) return children;
+  const { first, last } = roleChildren(self, config.machines, apiChild);
+  return [...first, ...children, ...last];
 }
 
 /** Certificates are renewed long before they end, and logs cut before they fill the disk. */
 async function keepUp(serving: Serving, signal: AbortSignal): Promise<void> {
   const { specs, paths, instance, clock } = serving;
-  const { cluster, plan, log } = instance;
+  const { cluster, controlPlane, log } = instance;
   for (;;) {
     await sleep(clock, UPKEEP_EVERY_MS, signal).catch(() => {});
     if (signal.aborted) return;
     try {
       for (const { name } of specs) rotateLog(join(paths.logs, `${name}.log`));
-      if (await renewPki(cluster, plan)) {
-        await writeAdminKubeconfig(paths.kubeconfig, cluster, plan);
-        log.info("certificates renewed");
-      }
+      const { renewed } = await controlPlane.upkeep();
+      if (!renewed) continue;
+      await writeAdminKubeconfig(paths, cluster, controlPlane);
+      log.info("certificates renewed");
     } catch (err) {
       log.error("upkeep failed", { err });
     }

@@ -5,7 +5,7 @@ import { portChoice } from "#adapters/host/ports.ts";
 import { ownMetrics } from "#adapters/status/own-metrics.ts";
 import { type RoleClient, roleClient } from "#adapters/status/role-client.ts";
 import { serveStatus } from "#adapters/status/server.ts";
-import { networkPlanFor } from "#core/fly/network.ts";
+
 import type { Clock } from "#core/ports/clock.ts";
 import { mergeMetrics } from "#core/status/metrics.ts";
 import {
@@ -15,11 +15,12 @@ import {
   unreadyPartsOf,
 } from "#core/status/report.ts";
 import type { Supervisor } from "#core/supervisor/supervisor.ts";
+import { serverUrl } from "#embedded/control-plane/engine.ts";
 import packageJson from "../package.json";
 import { readCluster } from "./cluster.ts";
 import { adminClient, nodeReports } from "./cluster-client.ts";
 import type { Config } from "./config.ts";
-import { serverUrl } from "./instance.ts";
+import { controlPlanePlanFor } from "./control-plane.ts";
 import { type DataPaths, roleSocketFor } from "./paths.ts";
 import { ensureToken, readToken } from "./tokens.ts";
 
@@ -102,7 +103,8 @@ function statusTokenFor(paths: DataPaths): string {
 }
 
 async function clusterReport(config: Config, paths: DataPaths): Promise<ClusterReport> {
-  const { name, networkId, clusterUid } = await readCluster(paths);
+  const cluster = await readCluster(paths);
+  const { name, networkId, clusterUid } = cluster;
   return {
     name,
     networkId,
@@ -110,7 +112,7 @@ async function clusterReport(config: Config, paths: DataPaths): Promise<ClusterR
     machines: config.machines,
     runtime: config.runtime,
     dataDir: paths.dataDir,
-    api: serverUrl(networkPlanFor(networkId).apiServer),
+    api: serverUrl(controlPlanePlanFor(cluster)),
   };
 }
 

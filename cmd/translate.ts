@@ -8,7 +8,7 @@ import {
   type Translation,
   type TranslationContext,
 } from "#core/pod/machine-config.ts";
-import { API_SERVER_PORT } from "#embedded/control-plane/upstream/args.ts";
+import { API_SERVER_PORT } from "#embedded/control-plane/engine.ts";
 import { readCluster } from "./cluster.ts";
 import { examples } from "./help.ts";
 import { dataPathsFor } from "./paths.ts";
@@ -104,7 +104,7 @@ async function contextFor(command: Command): Promise<TranslationContext> {
     capabilities: config.machines === "fly" ? "fly" : "machine-protocol",
     clusterUid: cluster?.clusterUid ?? NO_CLUSTER.clusterUid,
     hostIP: nodeAddressFor(networkId, 0),
-    apiServer: { host: plan.apiServer, port: API_SERVER_PORT },
+    apiServer: { host: plan.apiServer, port: cluster?.apiPort ?? API_SERVER_PORT },
   };
 }
 

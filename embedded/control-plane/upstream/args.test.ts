@@ -1,18 +1,19 @@
 import { expect, test } from "bun:test";
 import {
   apiserverArgs,
-  type ControlPlanePlan,
   controllerManagerArgs,
   kineArgs,
   schedulerArgs,
+  type UpstreamPlan,
 } from "./args.ts";
 import { pkiFilesIn } from "./files.ts";
 
-const PLAN: ControlPlanePlan = {
+const PLAN: UpstreamPlan = {
   clusterName: "demo",
   address: "fdaa:1:2:ffff::1",
+  port: 6443,
   serviceRange: "fdaa:1:2:0:1::/112",
-  kine: { folder: "/d/kine", socket: "/d/run/kine.sock" },
+  kine: { database: "/d/kine/state.db", socket: "/d/run/kine.sock" },
   pki: pkiFilesIn("/d/pki"),
 };
 

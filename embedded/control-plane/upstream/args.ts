@@ -1,35 +1,29 @@
-import { join } from "node:path";
+import type { ControlPlanePlan } from "../engine.ts";
 import type { PkiFiles } from "./files.ts";
 
-export const API_SERVER_PORT = 6443;
 export const CONTROLLER_MANAGER_PORT = 10_257;
 export const SCHEDULER_PORT = 10_259;
 const SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local";
 
 /** What the four parts need to know of each other. */
-export interface ControlPlanePlan {
-  /** Name of the cluster, for labels and nothing else. */
-  readonly clusterName: string;
-  /** The address, of this cluster alone, on which the parts listen; it has to exist. */
-  readonly address: string;
-  readonly serviceRange: string;
-  /** Folder of the database, and the path of the socket on which it is served. */
-  readonly kine: { readonly folder: string; readonly socket: string };
+export interface UpstreamPlan extends ControlPlanePlan {
+  /** The database, and the path of the socket on which it is served. */
+  readonly kine: { readonly database: string; readonly socket: string };
   readonly pki: PkiFiles;
 }
 
 /** kine: the API server's datastore in SQLite, on a unix socket. */
-export function kineArgs({ kine }: ControlPlanePlan): string[] {
+export function kineArgs({ kine }: UpstreamPlan): string[] {
   const pragmas = "_journal_mode=WAL&_busy_timeout=30000&_synchronous=NORMAL&_txlock=immediate";
   return [
     `--listen-address=unix://${kine.socket}`,
-    `--endpoint=sqlite://${join(kine.folder, "state.db")}?${pragmas}`,
+    `--endpoint=sqlite://${kine.database}?${pragmas}`,
     // Its default serves metrics on every interface.
     "--metrics-bind-address=0",
   ];
 }
 
-export function apiserverArgs({ address, serviceRange, kine, pki }: ControlPlanePlan): string[] {
+export function apiserverArgs({ address, port, serviceRange, kine, pki }: UpstreamPlan): string[] {
   const serving = pki.pair("apiserver");
   const kubelet = pki.pair("apiserver-kubelet-client");
   const frontProxy = pki.pair("front-proxy-client");
@@ -37,7 +31,7 @@ export function apiserverArgs({ address, serviceRange, kine, pki }: ControlPlane
     `--etcd-servers=unix://${kine.socket}`,
     `--bind-address=${address}`,
     `--advertise-address=${address}`,
-    `--secure-port=${API_SERVER_PORT}`,
+    `--secure-port=${port}`,
     `--tls-cert-file=${serving.cert}`,
     `--tls-private-key-file=${serving.key}`,
     `--service-cluster-ip-range=${serviceRange}`,
@@ -72,7 +66,7 @@ export function apiserverArgs({ address, serviceRange, kine, pki }: ControlPlane
   ];
 }
 
-export function controllerManagerArgs(plan: ControlPlanePlan): string[] {
+export function controllerManagerArgs(plan: UpstreamPlan): string[] {
   const { clusterName, pki } = plan;
   const serverCa = pki.pair("server-ca");
   const clientCa = pki.pair("client-ca");
@@ -100,13 +94,13 @@ export function controllerManagerArgs(plan: ControlPlanePlan): string[] {
   ];
 }
 
-export function schedulerArgs(plan: ControlPlanePlan): string[] {
+export function schedulerArgs(plan: UpstreamPlan): string[] {
   return clientArgs(plan, "scheduler", SCHEDULER_PORT);
 }
 
 /** What the two that are only clients of the API server have in common. */
 function clientArgs(
-  { address, pki }: ControlPlanePlan,
+  { address, pki }: UpstreamPlan,
   name: "controller-manager" | "scheduler",
   port: number,
 ): string[] {

@@ -1,14 +1,15 @@
 import { expect, test } from "bun:test";
 import { checkOrder, stopBudgetMs } from "#core/supervisor/child.ts";
-import { controlPlaneChildren } from "./children.ts";
+import { upstreamChildren } from "./children.ts";
 import { pkiFilesIn } from "./files.ts";
 
-const CHILDREN = controlPlaneChildren({
+const CHILDREN = upstreamChildren({
   plan: {
     clusterName: "demo",
     address: "fdaa:1:2:ffff::1",
+    port: 6443,
     serviceRange: "fdaa:1:2:0:1::/112",
-    kine: { folder: "/d/kine", socket: "/d/run/kine.sock" },
+    kine: { database: "/d/kine/state.db", socket: "/d/run/kine.sock" },
     pki: pkiFilesIn("/d/pki"),
   },
   kube: "/cache/kube",

@@ -1,17 +1,18 @@
+import { dirname } from "node:path";
 import type { ChildSpec } from "#core/supervisor/child.ts";
+import { serverUrl } from "../engine.ts";
 import {
-  API_SERVER_PORT,
   apiserverArgs,
   CONTROLLER_MANAGER_PORT,
-  type ControlPlanePlan,
   controllerManagerArgs,
   kineArgs,
   SCHEDULER_PORT,
   schedulerArgs,
+  type UpstreamPlan,
 } from "./args.ts";
 
-interface ControlPlaneChildren {
-  readonly plan: ControlPlanePlan;
+interface UpstreamChildren {
+  readonly plan: UpstreamPlan;
   /** The executable that carries the four parts. */
   readonly kube: string;
   readonly env: Readonly<Record<string, string>>;
@@ -20,21 +21,20 @@ interface ControlPlaneChildren {
 }
 
 /** The four parts as children to keep alive. Pure. */
-export function controlPlaneChildren(options: ControlPlaneChildren): readonly ChildSpec[] {
+export function upstreamChildren(options: UpstreamChildren): readonly ChildSpec[] {
   const { plan, kube, env, addressBy } = options;
   const { address, pki } = plan;
-  const url = (port: number, target: string): string => `https://[${address}]:${port}${target}`;
   const part = (name: string, args: readonly string[]) => ({
     name,
     command: [kube, name, ...args],
     env,
-    cwd: plan.kine.folder,
+    cwd: dirname(plan.kine.database),
   });
   const client = (name: "controller-manager" | "scheduler", args: string[], port: number) => ({
     ...part(name, args),
     after: ["apiserver"],
     // Their certificates are self-made at each start; the address is ours, and health is no secret.
-    probe: { kind: "https" as const, url: url(port, "/healthz") },
+    probe: { kind: "https" as const, url: `${serverUrl({ address, port })}/healthz` },
     startTimeoutMs: 60_000,
     graceMs: 2_000,
   });
@@ -53,7 +53,7 @@ export function controlPlaneChildren(options: ControlPlaneChildren): readonly Ch
       after: ["kine", ...addressBy],
       probe: {
         kind: "https",
-        url: url(API_SERVER_PORT, "/readyz"),
+        url: `${serverUrl(plan)}/readyz`,
         ca: pki.pair("server-ca").cert,
         cert: pki.pair("admin").cert,
         key: pki.pair("admin").key,

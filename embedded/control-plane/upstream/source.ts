@@ -2,7 +2,8 @@ import goMod from "./go.mod" with { type: "text" };
 import goSum from "./go.sum" with { type: "text" };
 import mainGo from "./main.go" with { type: "text" };
 
-const VERSION = { version: "v1.36.3", major: "1", minor: "36" } as const;
+/** Of the modules in go.mod. */
+export const KUBERNETES_VERSION = "v1.36.3";
 
 /** The program that is built, file by file; carried as text so that an installed fks-node has it too. */
 export const SOURCE_FILES: Readonly<Record<string, string>> = {
@@ -22,10 +23,11 @@ export const BUILD_FLAGS: readonly string[] = [
 
 /** Without these the server calls itself 0.0.0, and clients complain. */
 function versionFlags(): string[] {
+  const [major, minor] = KUBERNETES_VERSION.slice(1).split(".");
   return ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"].flatMap((name) => [
-    `-X ${name}.gitVersion=${VERSION.version}`,
-    `-X ${name}.gitMajor=${VERSION.major}`,
-    `-X ${name}.gitMinor=${VERSION.minor}`,
+    `-X ${name}.gitVersion=${KUBERNETES_VERSION}`,
+    `-X ${name}.gitMajor=${major}`,
+    `-X ${name}.gitMinor=${minor}`,
   ]);
 }
 

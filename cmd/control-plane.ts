@@ -1,0 +1,103 @@
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { hostClock } from "#adapters/host/clock.ts";
+import { readTextIfThere, writeFile } from "#adapters/host/files.ts";
+import { networkPlanFor } from "#core/fly/network.ts";
+import {
+  type ControlPlane,
+  type ControlPlanePlan,
+  ENGINE_NAMES,
+} from "#embedded/control-plane/engine.ts";
+import { kubeconfigText } from "#embedded/control-plane/kubeconfig.ts";
+import { pkiFilesIn } from "#embedded/control-plane/upstream/files.ts";
+import { upstreamControlPlane } from "#embedded/control-plane/upstream/upstream.ts";
+import { controlPlaneEnvironment } from "./child-environment.ts";
+import type { Cluster } from "./cluster.ts";
+import { environment } from "./config.ts";
+import type { Engine } from "./engine.ts";
+import { contextNameFor } from "./kubeconfig.ts";
+import type { DataPaths } from "./paths.ts";
+
+interface ControlPlaneOptions {
+  readonly engine: Engine;
+  readonly cluster: Cluster;
+  readonly paths: DataPaths;
+  /** Children that make the API's address before anything can listen on it. */
+  readonly addressBy: readonly string[];
+}
+
+/** The cluster's control plane with all its files in place, ready to be started. */
+export async function prepareControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { engine, cluster, paths, addressBy } = options;
+  return upstreamControlPlane({
+    plan: {
+      ...controlPlanePlanFor(cluster),
+      kine: { database: paths.kineDatabase, socket: join(paths.run, "kine.sock") },
+      pki: pkiFilesIn(paths.pki),
+    },
+    kube: engine.program,
+    env: controlPlaneEnvironment(environment()),
+    addressBy,
+    clock: hostClock(),
+  });
+}
+
+/** What the cluster wants of its control plane. Pure. */
+export function controlPlanePlanFor(cluster: Cluster): ControlPlanePlan {
+  return {
+    clusterName: cluster.name,
+    address: networkPlanFor(cluster.networkId).apiServer,
+    port: cluster.apiPort,
+    serviceRange: cluster.serviceRange,
+  };
+}
+
+/** Folder of the cluster's datastore. */
+export function datastoreFolderOf(_: Cluster, paths: DataPaths): string {
+  return dirname(paths.kineDatabase);
+}
+
+/** The administrator's kubeconfig, complete in itself. */
+export async function writeAdminKubeconfig(
+  paths: DataPaths,
+  cluster: Cluster,
+  { admin, server }: ControlPlane,
+): Promise<void> {
+  const text = kubeconfigText({
+    name: contextNameFor(cluster.name),
+    server,
+    credentials: {
+      ca: await Bun.file(admin.ca).text(),
+      cert: await Bun.file(admin.cert).text(),
+      key: await Bun.file(admin.key).text(),
+    },
+  });
+  await writeFile(paths.kubeconfig, text);
+}
+
+const recordSchema = z.object({
+  engine: z.enum(ENGINE_NAMES),
+  version: z.string(),
+  program: z.string(),
+});
+
+/** Which control plane runs in a data directory, or ran last. */
+export type ControlPlaneRecord = Readonly<z.infer<typeof recordSchema>>;
+
+/** Writes down for other commands which control plane runs here. */
+export async function rememberControlPlane(
+  paths: DataPaths,
+  { engine, version, program }: ControlPlane,
+): Promise<void> {
+  await writeFile(paths.controlPlaneFile, `${JSON.stringify({ engine, version, program })}\n`);
+}
+
+/** What was written down; undefined before the first start and when it cannot be read. */
+export async function knownControlPlane(paths: DataPaths): Promise<ControlPlaneRecord | undefined> {
+  const text = await readTextIfThere(paths.controlPlaneFile);
+  try {
+    return recordSchema.parse(JSON.parse(text ?? ""));
+  } catch {
+    return undefined;
+  }
+}
