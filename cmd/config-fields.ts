@@ -94,9 +94,33 @@ export const CONFIG_FIELDS = [
     help: "Fly organisation that owns the Machines",
   },
   {
+    key: "engine",
+    flag: "--engine <engine>",
+    env: ["FKS_ENGINE"],
+    help: "control plane, fixed at the first start: k3s, upstream, or auto: k3s where it can be had (default: auto)",
+  },
+  {
+    key: "k3sBin",
+    flag: "--k3s-bin <file>",
+    env: ["FKS_K3S_BIN"],
+    help: "K3s' executable (default: k3s on PATH, else the pinned release, fetched once and cached)",
+  },
+  {
+    key: "k3sReleases",
+    flag: "--k3s-releases <url>",
+    env: ["FKS_K3S_RELEASES"],
+    help: "where K3s' releases are fetched from (default: https://github.com/k3s-io/k3s/releases/download)",
+  },
+  {
+    key: "startTimeout",
+    flag: "--start-timeout <seconds>",
+    env: ["FKS_START_TIMEOUT"],
+    help: "how long K3s may take until it is ready before it is started anew (default: 120)",
+  },
+  {
     key: "kubeBin",
     flag: "--kube-bin <file>",
     env: ["FKS_KUBE_BIN"],
-    help: "executable with the control plane's parts (default: built once and cached)",
+    help: "executable with the upstream parts (default: built once and cached)",
   },
 ] as const satisfies readonly ConfigField[];

@@ -56,6 +56,9 @@ test("a flag wins over the environment, the environment over the file", async ()
 test.each([
   [{ regions: "ams,ams" }, "--regions: expected each region once"],
   [{ runtime: "docker" }, '--runtime: expected one of "crun"|"none"'],
+  [{ engine: "k0s" }, '--engine: expected one of "auto"|"k3s"|"upstream"'],
+  [{ k3sReleases: "ftp://mirror/" }, "--k3s-releases: expected an http or https URL"],
+  [{ startTimeout: "2m" }, "--start-timeout: expected whole seconds from 10 to 3600"],
   [{ machinesPort: "many" }, "--machines-port: expected a port number"],
   [{ nodeCapacity: "cpu=4,disk=1" }, "--node-capacity: disk: no such setting"],
   [{ nodeCapacity: "cpu" }, "--node-capacity: cpu: expected a quantity"],

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { FksError } from "#core/errors.ts";
+import { ENGINE_NAMES } from "#embedded/control-plane/engine.ts";
 import { CONFIG_FIELDS } from "./config-fields.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { type Secret, secret } from "./secret.ts";
@@ -26,6 +27,11 @@ const list = z.preprocess(
 const port = z.preprocess(
   (value) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value),
   z.number("expected a port number from 1 to 65535").int().min(1).max(65_535),
+);
+
+const seconds = z.preprocess(
+  (value) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value),
+  z.number("expected whole seconds from 10 to 3600").int().min(10).max(3_600),
 );
 
 const quantity = z.union([z.string(), z.number().transform(String)]).pipe(
@@ -80,6 +86,13 @@ const schema = z.strictObject({
     .optional(),
   flapsBaseUrl: z.url("expected a URL").default("https://api.machines.dev"),
   org: z.string().min(1).optional(),
+  engine: z.enum(["auto", ...ENGINE_NAMES]).default("auto"),
+  k3sBin: z.string().min(1).optional(),
+  k3sReleases: z
+    .url({ protocol: /^https?$/, error: "expected an http or https URL" })
+    .default("https://github.com/k3s-io/k3s/releases/download")
+    .transform((url) => url.replace(/\/+$/, "")),
+  startTimeout: seconds.default(120),
   kubeBin: z.string().min(1).optional(),
 });
 

@@ -12,7 +12,7 @@ import { FksError } from "#core/errors.ts";
 import { nodeAddressFor } from "#core/fly/network.ts";
 import type { Log } from "#core/ports/log.ts";
 import { API_SERVER_PORT, type ControlPlane } from "#embedded/control-plane/engine.ts";
-import { type Cluster, openCluster } from "./cluster.ts";
+import { type Cluster, clusterIn, openCluster } from "./cluster.ts";
 import type { Config } from "./config.ts";
 import type { Console } from "./console.ts";
 import {
@@ -89,7 +89,8 @@ async function prepareLocked(
   if (orphans.length > 0)
     console.step(`ended what a killed predecessor left: ${orphans.join(", ")}`);
 
-  const engine = await chooseEngine({ config, console }, signal);
+  const known = await clusterIn(paths);
+  const engine = await chooseEngine({ config, cluster: known, console }, signal);
   const first = { engine: engine.name, apiPort: API_SERVER_PORT };
   const cluster = await openCluster(config, paths, first);
   const { networkId } = cluster;

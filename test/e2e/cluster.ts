@@ -40,7 +40,12 @@ export interface Cluster {
 export async function startCluster(flags: readonly string[] = []): Promise<Cluster> {
   const dataDir = mkdtempSync(join(tmpdir(), "fks-e2e-"));
   const kube = await ensureKube({ onProgress: () => {} }, AbortSignal.timeout(60 * 60_000));
-  const env = { KUBECONFIG: join(dataDir, "kubeconfig"), FKS_KUBE_BIN: kube, NO_COLOR: "1" };
+  const env = {
+    KUBECONFIG: join(dataDir, "kubeconfig"),
+    FKS_ENGINE: "upstream",
+    FKS_KUBE_BIN: kube,
+    NO_COLOR: "1",
+  };
   const outputFile = join(dataDir, "serve.out");
   let serve: Bun.Subprocess | undefined;
 

@@ -34,7 +34,12 @@ async function start(netnsOf?: number): Promise<Bun.Subprocess> {
   const fd = openSync(output, "a");
   const serve = Bun.spawn(
     [...enter, process.execPath, PROGRAM, "control-plane", "--data-dir", dataDir],
-    { stdin: "ignore", stdout: fd, stderr: fd, env: { ...process.env, FKS_KUBE_BIN: kube } },
+    {
+      stdin: "ignore",
+      stdout: fd,
+      stderr: fd,
+      env: { ...process.env, FKS_ENGINE: "upstream", FKS_KUBE_BIN: kube },
+    },
   );
   started.push(serve);
   await eventually(
