@@ -1,8 +1,10 @@
 import { constants, existsSync } from "node:fs";
 import { access, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FksError } from "#core/errors.ts";
+import { cacheFolder } from "../cache.ts";
+import { teller } from "../teller.ts";
 import { goPrograms } from "./go.ts";
 import { BUILD_FLAGS, SOURCE_FILES, sourceHash } from "./source.ts";
 
@@ -31,8 +33,7 @@ export async function ensureKube(options: EnsureOptions, signal: AbortSignal): P
 
 /** Where the executable is cached, whether it is there or not. */
 export function cachedKubePath(env: Readonly<Record<string, string | undefined>>): string {
-  const cache = env["XDG_CACHE_HOME"] || join(env["HOME"] || homedir(), ".cache");
-  return join(cache, "fks-node", `kube-${sourceHash()}`);
+  return join(cacheFolder(env), `kube-${sourceHash()}`);
 }
 
 async function executableAt(path: string): Promise<string> {
@@ -90,26 +91,4 @@ async function build(
     await rm(folder, { recursive: true, force: true });
     await rm(unfinished, { force: true });
   }
-}
-
-/** Turns lines of output into sentences with a count and the time, at most two a second. */
-function teller(onProgress: (line: string) => void) {
-  const startedAt = performance.now();
-  let saidAt = Number.NEGATIVE_INFINITY;
-  const say = (sentence: string): void => {
-    saidAt = performance.now();
-    onProgress(`${sentence} (${Math.round((saidAt - startedAt) / 1000)} s)`);
-  };
-  return {
-    say,
-    counted(isOne: (line: string) => boolean, what: string, total?: number) {
-      let count = 0;
-      return (line: string): void => {
-        if (!isOne(line)) return;
-        count++;
-        const often = performance.now() - saidAt < 500;
-        if (!often) say(`${what}: ${count}${total === undefined ? "" : ` of at most ${total}`}`);
-      };
-    },
-  };
 }

@@ -1,10 +1,10 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { FksError } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
+import { watchdog } from "#core/watchdog.ts";
 import { piecesOf } from "./registry-http.ts";
 import type { Repository } from "./repository.ts";
 import { type RetryRules, retrying } from "./retry.ts";
-import { watchdog } from "./watchdog.ts";
 
 export interface Download {
   readonly repository: Repository;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { FksError } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
+import { watchdog } from "#core/watchdog.ts";
 import type { Content } from "./content.ts";
 import { download } from "./download.ts";
 import { endpointsOf, isSameRegistry, type RegistryAccess } from "./endpoints.ts";
@@ -19,7 +20,6 @@ import { bodyOf } from "./registry-http.ts";
 import { type Repository, registryRepository } from "./repository.ts";
 import { type RetryRules, retrying } from "./retry.ts";
 import { checkedImage, type StoredImage, storeBytes } from "./stored-image.ts";
-import { watchdog } from "./watchdog.ts";
 
 export interface PullOptions {
   readonly content: Content;

@@ -1,5 +1,5 @@
-import { FksError } from "#core/errors.ts";
-import type { Clock } from "#core/ports/clock.ts";
+import { FksError } from "./errors.ts";
+import type { Clock } from "./ports/clock.ts";
 
 /** Aborts a transfer that has gone quiet; one timer, however many bytes come. */
 export interface Watchdog {
