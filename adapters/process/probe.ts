@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { messageOf } from "#core/errors.ts";
-import type { Probe, ProbeResult } from "#core/ports/processes.ts";
+import type { ProbeResult, SingleProbe } from "#core/ports/processes.ts";
 
 const REASON_MAX_LENGTH = 300;
 
 /** Asks a child once whether it is ready. Never throws but for `signal`. */
-export async function probeOnce(probe: Probe, signal: AbortSignal): Promise<ProbeResult> {
+export async function probeOnce(probe: SingleProbe, signal: AbortSignal): Promise<ProbeResult> {
   try {
     if (probe.kind === "unix-socket") return await connects(probe.path);
     const response = await ask(probe, signal);
@@ -25,7 +25,7 @@ async function connects(path: string): Promise<ProbeResult> {
 }
 
 async function ask(
-  probe: Exclude<Probe, { kind: "unix-socket" }>,
+  probe: Exclude<SingleProbe, { kind: "unix-socket" }>,
   signal: AbortSignal,
 ): Promise<Response> {
   // A pooled connection may belong to a predecessor of the child that runs now.

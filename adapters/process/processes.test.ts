@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostClock } from "#adapters/host/clock.ts";
 import { commandLineOf, processIdentity } from "#adapters/host/process-identity.ts";
-import type { ChildProcess, Probe, ProcessSpec } from "#core/ports/processes.ts";
+import type { ChildProcess, ProcessSpec, SingleProbe } from "#core/ports/processes.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { rotateLog } from "./log-file.ts";
 import { endOrphans } from "./orphans.ts";
@@ -39,11 +39,11 @@ const logOf = (name: string): string => {
 const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
   while (!(await isSo())) await Bun.sleep(5);
 };
-const outcome = async (probe: Probe) => (await processes.probe(probe, never)).outcome;
+const outcome = async (probe: SingleProbe) => (await processes.probe(probe, never)).outcome;
 
 test("a role is ready once its socket says so, writes its log, and ends when asked", async () => {
   const path = join(folder, "role.sock");
-  const probe: Probe = { kind: "http-on-unix-socket", path, target: "/readyz" };
+  const probe: SingleProbe = { kind: "http-on-unix-socket", path, target: "/readyz" };
   expect(await processes.probe(probe, never)).toEqual({
     outcome: "silent",
     reason: "does not listen yet",
@@ -66,7 +66,7 @@ test("a role is ready once its socket says so, writes its log, and ends when ask
 test("a role that is not ready tells why", async () => {
   const path = join(folder, "busy.sock");
   start(spec("busy", "role", path, "waits for the API server"));
-  const probe: Probe = { kind: "http-on-unix-socket", path, target: "/readyz" };
+  const probe: SingleProbe = { kind: "http-on-unix-socket", path, target: "/readyz" };
   await until(async () => (await outcome(probe)) !== "silent");
 
   expect(await processes.probe(probe, never)).toEqual({

@@ -36,6 +36,7 @@ function spawn(spec: ProcessSpec, logPath: string, records: ChildRecords): Child
   return {
     pid: child.pid,
     exited: promise,
+    lastWords: () => undefined,
     kill(signalName) {
       if (child.exitCode !== null || child.signalCode !== null) return;
       try {

@@ -20,19 +20,34 @@ export interface ChildProcess {
   readonly exited: Promise<ExitStatus>;
   /** SIGTERM goes to the process, SIGKILL to its whole group. A process that is gone is a success. */
   kill(signalName: "SIGTERM" | "SIGKILL"): void;
+  /** What it said last that explains its end; undefined when nothing does. Never a secret. */
+  lastWords(): string | undefined;
 }
+
+export interface HttpsProbe {
+  readonly kind: "https";
+  readonly url: string;
+  /** Files of the CA to trust and of our client certificate; without a CA any server is believed. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** User name and the file that holds the password: told only to a server that was verified. */
+  readonly basic?: { readonly user: string; readonly passwordFile: string };
+}
+
+/** One question. */
+export type SingleProbe =
+  | { readonly kind: "unix-socket"; readonly path: string }
+  | { readonly kind: "http-on-unix-socket"; readonly path: string; readonly target: string }
+  | HttpsProbe;
 
 /** How to ask a child whether it is ready. */
 export type Probe =
-  | { readonly kind: "unix-socket"; readonly path: string }
-  | { readonly kind: "http-on-unix-socket"; readonly path: string; readonly target: string }
+  | SingleProbe
+  /** Asked one after the other; the first that is not ready gives the outcome, and is named. */
   | {
-      readonly kind: "https";
-      readonly url: string;
-      /** Files of the CA to trust and of our client certificate; without a CA any server is believed. */
-      readonly ca?: string;
-      readonly cert?: string;
-      readonly key?: string;
+      readonly kind: "in-turn";
+      readonly steps: readonly { readonly what: string; readonly probe: HttpsProbe }[];
     };
 
 /** `unready` answered and said no; `silent` did not answer at all. */
@@ -45,5 +60,5 @@ export interface Processes {
   /** Throws `Unavailable` when the program cannot be started. */
   spawn(spec: ProcessSpec): ChildProcess;
   /** Never throws but for `signal`. */
-  probe(probe: Probe, signal: AbortSignal): Promise<ProbeResult>;
+  probe(probe: SingleProbe, signal: AbortSignal): Promise<ProbeResult>;
 }

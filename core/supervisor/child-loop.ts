@@ -3,22 +3,20 @@ import { FksError } from "../errors.ts";
 import { type Clock, sleep } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { ChildProcess, ExitStatus, Processes } from "../ports/processes.ts";
-import { backoffAfter, backoffWhileRunning, NO_BACKOFF } from "./backoff.ts";
+import { type Backoff, backoffAfter, backoffWhileRunning, NO_BACKOFF } from "./backoff.ts";
 import type { ChildSpec } from "./child.ts";
-import { askChild, probeDelayMs } from "./child-probe.ts";
+import { afterProbe, askChild } from "./child-probe.ts";
 import {
   type ChildReport,
+  deathText,
   diedReport,
-  exitText,
   newReport,
   probedReport,
+  restartingReport,
   startedReport,
   stoppedReport,
   stoppingReport,
 } from "./child-report.ts";
-
-/** A running child that answers nothing for so long is hung, and started anew. */
-const HUNG_AFTER_MS = 60_000;
 
 export interface ChildLoopDeps {
   readonly processes: Processes;
@@ -43,11 +41,19 @@ export interface ChildLoop {
   /** Resolves when `signal` has aborted and the child is gone. */
   run(neighbours: Neighbours, signal: AbortSignal): Promise<void>;
   report(): ChildReport;
+  /** Replaces its process by a new one; does nothing when none runs, or when it is being stopped. */
+  restart(reason: string): void;
   /** Resolves at the first readiness; never rejects. */
   readonly ready: Promise<void>;
   /** Resolves when the child is stopped for good; never rejects. */
   readonly gone: Promise<void>;
 }
+
+/** How a life ended. `exit` is missing when the child could not even be started. */
+type End =
+  | { readonly kind: "died"; readonly reason: string; readonly exit?: ExitStatus }
+  /** Because it was told to make room for the next one. */
+  | { readonly kind: "replaced" };
 
 /** Keeps one child alive until it is told to stop. */
 export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
@@ -57,6 +63,7 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
   const gone = Promise.withResolvers<void>();
   let hasBeenReady = false;
   let backoff = NO_BACKOFF;
+  let replace: ((reason: string) => void) | undefined;
   let report = newReport(spec.name, spec.after);
 
   function note(next: ChildReport): void {
@@ -72,54 +79,63 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
 
     while (!signal.aborted) {
       const startedAtMs = clock.now();
-      const death = await live(neighbours, signal);
+      const end = await live(neighbours, signal);
       if (signal.aborted) return;
+      if (end.kind === "replaced") continue;
 
       backoff = backoffAfter(backoff, clock.now() - startedAtMs);
-      note(diedReport(report, death, backoff, clock.now()));
-      const fields = { reason: death.reason, retry_in_ms: backoff.delayMs, deaths: backoff.deaths };
-      if (backoff.isCrashLoop) log.error("child keeps dying", fields);
-      else log.warn("child died", fields);
+      const { deaths } = backoff;
+      const failure = spec.giveUp?.({ reason: end.reason, deaths, hasBeenReady });
+      if (failure !== undefined) throw failure;
+      note(diedReport(report, end, backoff, clock.now()));
+      tellDeath(log, end.reason, backoff);
       await sleep(clock, backoff.delayMs, signal).catch(() => {});
     }
   }
 
   /** One life, from its start to its end, whoever caused that. */
-  async function live(
-    neighbours: Neighbours,
-    signal: AbortSignal,
-  ): Promise<{ readonly reason: string; readonly exit?: ExitStatus }> {
-    let process: ChildProcess;
-    try {
-      process = processes.spawn(spec);
-    } catch (error) {
-      if (!FksError.is(error, "Unavailable")) throw error;
-      return { reason: error.message };
-    }
+  async function live(neighbours: Neighbours, signal: AbortSignal): Promise<End> {
+    const process = spawned(processes, spec);
+    if (process instanceof FksError) return { kind: "died", reason: process.message };
     note(startedReport(report, process.pid, clock.now()));
     log.debug("child started", { pid: process.pid });
 
     const life = new AbortController();
     const exited = process.exited.finally(() => life.abort(new Error(`${spec.name} is gone`)));
-    const scope = AbortSignal.any([life.signal, signal]);
+    const replaced = new AbortController();
+    const scope = AbortSignal.any([life.signal, replaced.signal, signal]);
+    replace = (reason) => {
+      if (scope.aborted) return;
+      log.info("child is restarted", { reason });
+      note(restartingReport(report, reason));
+      replaced.abort(new Error(reason));
+    };
     try {
-      await Promise.race([exited, aborted(scope), watch(process, scope)]);
+      const over = Promise.race([exited, aborted(scope)]).then(() => undefined);
+      const late = await Promise.race([over, watch(process, scope)]);
+      replace = undefined;
       if (signal.aborted) await stop(process, neighbours);
+      else if (replaced.signal.aborted || late !== undefined)
+        await endProcess(process, spec.graceMs, deps);
       const exit = await exited;
-      return { reason: exitText(exit), exit };
+      if (replaced.signal.aborted) return { kind: "replaced" };
+      return { kind: "died", reason: late ?? deathText(exit, process.lastWords()), exit };
     } catch (error) {
       process.kill("SIGKILL");
       throw error;
     }
   }
 
-  /** Probes until `life` ends or the child hangs and has to be killed. */
-  async function watch(process: ChildProcess, life: AbortSignal): Promise<void> {
+  /**
+   * Probes until `life` ends or the child hangs and is killed. What it resolves with is why the
+   * child has to be ended: it did not get ready in time.
+   */
+  async function watch(process: ChildProcess, life: AbortSignal): Promise<string | undefined> {
     const startedAtMs = clock.now();
     let heardAtMs = startedAtMs;
     while (!life.aborted) {
       const result = await askChild({ processes, clock }, spec.probe, life);
-      if (result === undefined) return;
+      if (result === undefined || life.aborted) return undefined;
       const nowMs = clock.now();
       if (result.outcome !== "silent") heardAtMs = nowMs;
       backoff = backoffWhileRunning(backoff, nowMs - startedAtMs);
@@ -130,25 +146,24 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
         ready.resolve();
       }
 
-      const patienceMs = report.state === "starting" ? spec.startTimeoutMs : HUNG_AFTER_MS;
-      if (nowMs - heardAtMs >= patienceMs) {
-        log.warn("child hangs and is killed", { silent_ms: nowMs - heardAtMs });
+      const silentMs = nowMs - heardAtMs;
+      const next = afterProbe(spec, report, { ranMs: nowMs - startedAtMs, silentMs });
+      if (next.do === "end") return next.reason;
+      if (next.do === "kill") {
+        log.warn("child hangs and is killed", { silent_ms: silentMs });
         process.kill("SIGKILL");
-        return;
+        return undefined;
       }
-      const delayMs = probeDelayMs(report.ready, nowMs - startedAtMs);
-      await sleep(clock, delayMs, life).catch(() => {});
+      await sleep(clock, next.delayMs, life).catch(() => {});
     }
+    return undefined;
   }
 
   async function stop(process: ChildProcess, { later }: Neighbours): Promise<void> {
     const othersGone = Promise.all(later.map((it) => it.gone));
     await Promise.race([othersGone, process.exited, aborted(atOnce)]);
     note(stoppingReport(report));
-    process.kill(atOnce.aborted ? "SIGKILL" : "SIGTERM");
-    const grace = AbortSignal.any([atOnce, clock.timeout(spec.graceMs)]);
-    await Promise.race([process.exited, aborted(grace)]);
-    if (grace.aborted) process.kill("SIGKILL");
+    await endProcess(process, spec.graceMs, deps);
   }
 
   return {
@@ -161,7 +176,35 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
       }
     },
     report: () => report,
+    restart: (reason) => replace?.(reason),
     ready: ready.promise,
     gone: gone.promise,
   };
+}
+
+/** The new process, or why there is none. */
+function spawned(processes: Processes, spec: ChildSpec): ChildProcess | FksError {
+  try {
+    return processes.spawn(spec);
+  } catch (error) {
+    if (FksError.is(error, "Unavailable")) return error;
+    throw error;
+  }
+}
+
+function tellDeath(log: Log, reason: string, { delayMs, deaths, isCrashLoop }: Backoff): void {
+  const fields = { reason, retry_in_ms: delayMs, deaths };
+  if (isCrashLoop) log.error("child keeps dying", fields);
+  else log.warn("child died", fields);
+}
+
+async function endProcess(
+  process: ChildProcess,
+  graceMs: number,
+  { clock, atOnce }: ChildLoopDeps,
+): Promise<void> {
+  process.kill(atOnce.aborted ? "SIGKILL" : "SIGTERM");
+  const grace = AbortSignal.any([atOnce, clock.timeout(graceMs)]);
+  await Promise.race([process.exited, aborted(grace)]);
+  if (grace.aborted) process.kill("SIGKILL");
 }

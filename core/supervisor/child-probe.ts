@@ -1,12 +1,36 @@
 import type { Clock } from "../ports/clock.ts";
-import type { Probe, ProbeResult, Processes } from "../ports/processes.ts";
+import type { Probe, ProbeResult, Processes, SingleProbe } from "../ports/processes.ts";
+import type { ChildSpec } from "./child.ts";
+import type { ChildReport } from "./child-report.ts";
 
 const PROBE_TIMEOUT_MS = 3_000;
+/** A running child that answers nothing for so long is hung. */
+const HUNG_AFTER_MS = 60_000;
 
-/** The answer to one probe within three seconds; undefined when `life` ended meanwhile. */
+interface Asking {
+  readonly processes: Processes;
+  readonly clock: Clock;
+}
+
+/** The answer to a probe, each question within three seconds; undefined when `life` ended meanwhile. */
 export async function askChild(
-  { processes, clock }: { readonly processes: Processes; readonly clock: Clock },
+  deps: Asking,
   probe: Probe,
+  life: AbortSignal,
+): Promise<ProbeResult | undefined> {
+  if (probe.kind !== "in-turn") return ask(deps, probe, life);
+  for (const { what, probe: step } of probe.steps) {
+    const result = await ask(deps, step, life);
+    if (result === undefined) return undefined;
+    if (result.outcome === "ready") continue;
+    return { ...result, reason: `waiting for ${what}: ${result.reason}` };
+  }
+  return { outcome: "ready" };
+}
+
+async function ask(
+  { processes, clock }: Asking,
+  probe: SingleProbe,
   life: AbortSignal,
 ): Promise<ProbeResult | undefined> {
   const deadline = AbortSignal.any([life, clock.timeout(PROBE_TIMEOUT_MS)]);
@@ -19,8 +43,31 @@ export async function askChild(
   }
 }
 
-/** Often while people wait for a start, seldom once all is well. Pure. */
-export function probeDelayMs(isReady: boolean, ranMs: number): number {
+type NextStep =
+  | { readonly do: "ask"; readonly delayMs: number }
+  /** It hangs: nothing can be expected of it any more. */
+  | { readonly do: "kill" }
+  /** It took too long to get ready. */
+  | { readonly do: "end"; readonly reason: string };
+
+/** What follows from a probe, once the child's report tells of it. Pure. */
+export function afterProbe(
+  { startTimeoutMs, readyTimeoutMs = Number.POSITIVE_INFINITY }: ChildSpec,
+  { state, ready, readyAfterMs, reason }: ChildReport,
+  { ranMs, silentMs }: { readonly ranMs: number; readonly silentMs: number },
+): NextStep {
+  if (silentMs >= (state === "starting" ? startTimeoutMs : HUNG_AFTER_MS)) return { do: "kill" };
+
+  const delayMs = probeDelayMs(ready, ranMs);
+  if (readyAfterMs !== undefined) return { do: "ask", delayMs };
+  const leftMs = readyTimeoutMs - ranMs;
+  return leftMs > 0
+    ? { do: "ask", delayMs: Math.min(delayMs, leftMs) }
+    : { do: "end", reason: `not ready within ${readyTimeoutMs / 1_000} s: ${reason}` };
+}
+
+/** Often while people wait for a start, seldom once all is well. */
+function probeDelayMs(isReady: boolean, ranMs: number): number {
   if (isReady) return 5_000;
   if (ranMs < 3_000) return 50;
   return ranMs < 30_000 ? 250 : 1_000;

@@ -29,8 +29,20 @@ export function newReport(name: string, after: readonly string[]): ChildReport {
 
 export function startedReport(report: ChildReport, pid: number, nowMs: number): ChildReport {
   const { readyAfterMs: _, nextStartAtMs: __, ...rest } = report;
-  const begun = nextState(report.state, report.state === "waiting" ? "elapsed" : "start");
-  return { ...rest, state: begun, ready: false, reason: "is starting", pid, startedAtMs: nowMs };
+  return {
+    ...rest,
+    state: begunState(report.state),
+    ready: false,
+    reason: "is starting",
+    pid,
+    startedAtMs: nowMs,
+  };
+}
+
+/** The state of a child whose next process was started, whatever it had waited for. */
+function begunState(state: ProcessState): ProcessState {
+  if (state === "waiting") return nextState(state, "elapsed");
+  return nextState(state, state === "restarting" ? "exit" : "start");
 }
 
 /** What a probe changes; the very same report when it changes nothing. */
@@ -63,7 +75,7 @@ export function diedReport(
 ): ChildReport {
   const { pid: _, startedAtMs: __, readyAfterMs: ___, ...rest } = report;
   // A child that could not be started was on its way all the same.
-  const state = nextState(nextState(nextState(report.state, "start"), "elapsed"), "exit");
+  const state = nextState(begunState(report.state), "exit");
   return {
     ...rest,
     state,
@@ -74,6 +86,12 @@ export function diedReport(
     ...(death.exit === undefined ? {} : { lastExit: { ...death.exit, atMs: nowMs } }),
     nextStartAtMs: nowMs + delayMs,
   };
+}
+
+/** Told to make room for a new process of its own. */
+export function restartingReport(report: ChildReport, reason: string): ChildReport {
+  const state = nextState(report.state, "restart");
+  return { ...report, state, ready: false, reason: `is restarted: ${reason}` };
 }
 
 export function stoppingReport(report: ChildReport): ChildReport {
@@ -89,4 +107,10 @@ export function stoppedReport(report: ChildReport): ChildReport {
 /** An exit in words: `exited with 1`, `killed by SIGKILL`. */
 export function exitText({ exitCode, signalName }: ExitStatus): string {
   return signalName === undefined ? `exited with ${exitCode ?? "?"}` : `killed by ${signalName}`;
+}
+
+/** A death in words: the exit, and what the child said last, unless somebody killed it. */
+export function deathText(exit: ExitStatus, lastWords: string | undefined): string {
+  const isKilled = exit.signalName === "SIGKILL" || exit.signalName === "SIGTERM";
+  return lastWords === undefined || isKilled ? exitText(exit) : `${exitText(exit)}: ${lastWords}`;
 }

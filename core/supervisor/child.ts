@@ -8,8 +8,26 @@ export interface ChildSpec extends ProcessSpec {
   readonly probe: Probe;
   /** How long it may stay silent after its start before it counts as hung. */
   readonly startTimeoutMs: number;
+  /**
+   * From a start to readiness at the latest, even when it answers meanwhile; then it is ended and
+   * started anew. Absent: no limit.
+   */
+  readonly readyTimeoutMs?: number;
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
+  /**
+   * The failure that a death means when starting again is no use; the supervisor then stops
+   * everything and throws it. Asked at each death nobody asked for. Pure.
+   */
+  readonly giveUp?: (death: ChildDeath) => FksError | undefined;
+}
+
+export interface ChildDeath {
+  readonly reason: string;
+  /** In a row, this one included. */
+  readonly deaths: number;
+  /** In any life. */
+  readonly hasBeenReady: boolean;
 }
 
 /** How long stopping all of them takes at worst: the longest chain of graces. Pure. */

@@ -10,6 +10,11 @@ export interface Supervisor {
   run(signal: AbortSignal): Promise<void>;
   /** How every child is at this moment, in the order given. */
   report(): readonly ChildReport[];
+  /**
+   * A planned restart: stopped with its grace and started again at once; no death is counted.
+   * Those that come after it are left alone. Unknown name or not running: nothing.
+   */
+  restart(name: string, reason: string): void;
 }
 
 /** Starts, watches, restarts and stops children by one mechanism. One's death takes no other down. */
@@ -43,5 +48,6 @@ export function supervisor(children: readonly ChildSpec[], deps: ChildLoopDeps):
       if (failure !== undefined) throw failure.reason;
     },
     report: () => loops.map(({ loop }) => loop.report()),
+    restart: (name, reason) => loops.find(({ spec }) => spec.name === name)?.loop.restart(reason),
   };
 }

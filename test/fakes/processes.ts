@@ -12,7 +12,7 @@ interface FakeProcess {
   readonly signals: string[];
   isAlive: boolean;
   /** Ends it as if by itself. */
-  exit(status: ExitStatus): void;
+  exit(status: ExitStatus, lastWords?: string): void;
 }
 
 interface FakeProcesses extends Processes {
@@ -52,12 +52,14 @@ export function fakeProcesses(): FakeProcesses {
     spawn(spec): ChildProcess {
       if (refused.has(spec.name)) throw new FksError("Unavailable", `cannot start ${spec.name}`);
       const end = Promise.withResolvers<ExitStatus>();
+      let words: string | undefined;
       const fake: FakeProcess = {
         spec,
         signals: [],
         isAlive: true,
-        exit(status) {
+        exit(status, lastWords) {
           if (!fake.isAlive) return;
+          words = lastWords;
           fake.isAlive = false;
           history.push(`gone ${spec.name}`);
           end.resolve(status);
@@ -68,6 +70,7 @@ export function fakeProcesses(): FakeProcesses {
       return {
         pid: 1000 + started.length,
         exited: end.promise,
+        lastWords: () => words,
         kill(signalName) {
           if (!fake.isAlive) return;
           fake.signals.push(signalName);
