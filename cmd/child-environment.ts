@@ -28,12 +28,6 @@ export function roleEnvironment(
   };
 }
 
-/** What the control plane's parts get: nothing that could change what they do. */
-export function controlPlaneEnvironment(env: Environment): Record<string, string> {
-  const { HOME = "/", PATH = "/usr/sbin:/usr/bin:/sbin:/bin", TZ } = env;
-  return { HOME, PATH, ...(TZ === undefined ? {} : { TZ }) };
-}
-
 /** A proxy is for image registries and Fly; our own addresses are never reached through it. */
 export function withoutProxyFor(
   env: Environment,

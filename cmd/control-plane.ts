@@ -8,10 +8,10 @@ import {
   type ControlPlanePlan,
   ENGINE_NAMES,
 } from "#embedded/control-plane/engine.ts";
+import { controlPlaneEnvironment } from "#embedded/control-plane/environment.ts";
 import { kubeconfigText } from "#embedded/control-plane/kubeconfig.ts";
 import { pkiFilesIn } from "#embedded/control-plane/upstream/files.ts";
 import { upstreamControlPlane } from "#embedded/control-plane/upstream/upstream.ts";
-import { controlPlaneEnvironment } from "./child-environment.ts";
 import type { Cluster } from "./cluster.ts";
 import { environment } from "./config.ts";
 import type { Engine } from "./engine.ts";

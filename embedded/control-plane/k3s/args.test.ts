@@ -145,7 +145,11 @@ describe("never given:", () => {
     [API_SERVER, "kubelet-preferred-address-types", "InternalIP comes first already"],
     [API_SERVER, "kubelet-certificate-authority", "server-ca already, which signs ours"],
     [API_SERVER, "service-node-port-range", "K3s sets it from its own flag"],
-    [API_SERVER, "enable-admission-plugins", "NodeRestriction already; naming others would lose it"],
+    [
+      API_SERVER,
+      "enable-admission-plugins",
+      "NodeRestriction already; naming others would lose it",
+    ],
     [API_SERVER, "feature-gates", "none is needed"],
     [API_SERVER, "anonymous-auth", "false already"],
     [CONTROLLER_MANAGER, "terminated-pod-gc-threshold", "12 500 as with the upstream parts"],
