@@ -1,7 +1,6 @@
 // The certificate library looks its parts up by metadata that this one adds to Reflect.
 // oxlint-disable-next-line import/no-unassigned-import
 import "reflect-metadata";
-import { mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import {
   type JsonGeneralName,
@@ -9,9 +8,9 @@ import {
   SubjectAlternativeNameExtension,
   X509Certificate,
 } from "@peculiar/x509";
-import writeFileAtomic from "write-file-atomic";
 import { FksError } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
+import { textIfThere, writePrivate } from "../text-file.ts";
 import { EC_KEY, type Issuer, issueCa, issueLeaf, SIGNING } from "./certificates.ts";
 import { CA_NAMES, type CaName, type KeyPairFiles, type LeafName, type PkiFiles } from "./files.ts";
 
@@ -52,8 +51,8 @@ export async function ensurePki({ files, addresses, clock }: PkiOptions): Promis
     if (issuer === undefined || (await isGood(pair, spec, issuer, now))) continue;
     const leaf = await issueLeaf(issuer, spec, now);
     // The key first: a reader that sees the new certificate also finds its key.
-    await write(pair.key, leaf.key);
-    await write(pair.cert, leaf.cert);
+    await writePrivate(pair.key, leaf.key);
+    await writePrivate(pair.cert, leaf.cert);
     issued.push(name);
   }
   return issued;
@@ -92,7 +91,7 @@ function client(commonName: string, organization?: string): LeafSpec {
 }
 
 async function ensureCa(files: KeyPairFiles, name: CaName, now: Date): Promise<Issuer> {
-  const [certPem, keyPem] = await Promise.all([textOf(files.cert), textOf(files.key)]);
+  const [certPem, keyPem] = await Promise.all([textIfThere(files.cert), textIfThere(files.key)]);
   if (certPem !== undefined && keyPem !== undefined) {
     const [bytes] = PemConverter.decode(keyPem);
     if (bytes === undefined) throw new FksError("InvalidInput", `${files.key} holds no key`);
@@ -104,14 +103,17 @@ async function ensureCa(files: KeyPairFiles, name: CaName, now: Date): Promise<I
     throw new FksError("Conflict", sentence);
   }
   const { certificate, key, keyText } = await issueCa(`fks-node ${name}`, now);
-  await write(files.key, keyText);
-  await write(files.cert, `${certificate.toString("pem")}\n`);
+  await writePrivate(files.key, keyText);
+  await writePrivate(files.cert, `${certificate.toString("pem")}\n`);
   return { certificate, key };
 }
 
 async function ensureServiceAccountKey(files: PkiFiles): Promise<void> {
   const { serviceAccountKey, serviceAccountPublicKey } = files;
-  const both = await Promise.all([textOf(serviceAccountKey), textOf(serviceAccountPublicKey)]);
+  const both = await Promise.all([
+    textIfThere(serviceAccountKey),
+    textIfThere(serviceAccountPublicKey),
+  ]);
   if (both.every((text) => text !== undefined)) return;
   const { privateKey, publicKey } = await crypto.subtle.generateKey(SIGNING, true, [
     "sign",
@@ -119,8 +121,11 @@ async function ensureServiceAccountKey(files: PkiFiles): Promise<void> {
   ]);
   const privateBytes = await crypto.subtle.exportKey("pkcs8", privateKey);
   const publicBytes = await crypto.subtle.exportKey("spki", publicKey);
-  await write(serviceAccountPublicKey, `${PemConverter.encode(publicBytes, "PUBLIC KEY")}\n`);
-  await write(serviceAccountKey, `${PemConverter.encode(privateBytes, "PRIVATE KEY")}\n`);
+  await writePrivate(
+    serviceAccountPublicKey,
+    `${PemConverter.encode(publicBytes, "PUBLIC KEY")}\n`,
+  );
+  await writePrivate(serviceAccountKey, `${PemConverter.encode(privateBytes, "PRIVATE KEY")}\n`);
 }
 
 async function isGood(
@@ -129,7 +134,7 @@ async function isGood(
   issuer: Issuer,
   now: Date,
 ): Promise<boolean> {
-  const [certPem, keyPem] = await Promise.all([textOf(files.cert), textOf(files.key)]);
+  const [certPem, keyPem] = await Promise.all([textIfThere(files.cert), textIfThere(files.key)]);
   if (certPem === undefined || keyPem === undefined) return false;
   const certificate = new X509Certificate(certPem);
   const { notBefore, notAfter } = certificate;
@@ -151,18 +156,4 @@ function namesText(names: readonly JsonGeneralName[]): string {
     .map(({ type, value }) => `${type}:${value}`)
     .toSorted()
     .join(",");
-}
-
-async function write(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await writeFileAtomic(path, text, { mode: 0o600 });
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
 }
