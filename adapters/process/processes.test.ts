@@ -1,5 +1,13 @@
 import { afterAll, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostClock } from "#adapters/host/clock.ts";
@@ -79,6 +87,7 @@ test("how a child ended is told: by itself, killed, or never started", async () 
   const crashed = start(spec("crashes", "crashes-at-start"));
   expect(await crashed.exited).toEqual({ exitCode: 3 });
   expect(logOf("crashes")).toBe("no such database\n");
+  expect(crashed.lastWords()).toBe("no such database");
 
   const deaf = start(spec("deaf", "ignores-sigterm"));
   await until(() => logOf("deaf") === "deaf\n");
@@ -124,6 +133,49 @@ test("children of a killed predecessor are ended, and a stranger with a reused n
   expect(await endOrphans({ ...deps, log: memoryLog() }, never)).toEqual(["orphan"]);
   expect(await orphan.exited).toEqual({ exitCode: 0 });
   expect(processIdentity(stranger.pid)).toBeDefined();
+});
+
+test("last words are those of this life, also when the log was moved aside meanwhile", async () => {
+  const path = join(logs, "poet.log");
+  const speaks = (script: string) => {
+    const child = start({ name: "poet", command: ["/bin/sh", "-c", script], env: {} });
+    const isStopped = () => readFileSync(`/proc/${child.pid}/stat`, "utf8").includes(") T ");
+    return {
+      paused: () => until(isStopped),
+      goOn: () => process.kill(child.pid, "SIGCONT"),
+      words: async () => [await child.exited, child.lastWords()],
+    };
+  };
+  const first = speaks("echo Error: too old; exit 1");
+  expect(await first.words()).toEqual([{ exitCode: 1 }, "Error: too old"]);
+  const silent = speaks("exit 0");
+  expect(await silent.words()).toEqual([{ exitCode: 0 }, undefined]);
+
+  const moved = speaks("echo Error: before; kill -STOP $$; echo plain");
+  await moved.paused();
+  rotateLog(path, 0);
+  moved.goOn();
+  expect(await moved.words()).toEqual([{ exitCode: 0 }, "Error: before"]);
+
+  writeFileSync(path, `Error: too old\n${"x".repeat(100)}`);
+  const emptied = speaks("echo Error: lost; kill -STOP $$; echo plain");
+  await emptied.paused();
+  truncateSync(path);
+  emptied.goOn();
+  expect(await emptied.words()).toEqual([{ exitCode: 0 }, "plain"]);
+});
+
+test("of a child that wrote a lot only the end is read, and of no line a half", async () => {
+  const long = `Error: early\nError: ${"x".repeat(70_000)}\n`;
+  const wrote = async (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    const child = start({ name, command: ["/bin/cat", join(folder, name)], env: {} });
+    await child.exited;
+    return child.lastWords();
+  };
+
+  expect(await wrote("long", long)).toBeUndefined();
+  expect(await wrote("longer", `${long}Error: late\n`)).toBe("Error: late");
 });
 
 test("a log that grew too long is moved aside while its writer goes on", () => {

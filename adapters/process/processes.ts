@@ -2,8 +2,10 @@ import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { FksError, messageOf } from "#core/errors.ts";
 import type { ChildProcess, Processes, ProcessSpec } from "#core/ports/processes.ts";
+import { lastWordsIn } from "#core/supervisor/last-words.ts";
 import { type ChildRecords, childRecords, type IdentityOf } from "./child-records.ts";
 import { rotateLog } from "./log-file.ts";
+import { markLog } from "./log-since.ts";
 import { probeOnce } from "./probe.ts";
 
 interface HostProcessesOptions {
@@ -25,7 +27,7 @@ export function hostProcesses({ logs, childrenFile, identityOf }: HostProcessesO
 
 function spawn(spec: ProcessSpec, logPath: string, records: ChildRecords): ChildProcess {
   const { promise, resolve } = Promise.withResolvers<{ exitCode?: number; signalName?: string }>();
-  const child = startChild(spec, logPath, (exitCode, signalName) => {
+  const { child, output } = startChild(spec, logPath, (exitCode, signalName) => {
     records.forget(spec.name);
     resolve({
       ...(exitCode === null ? {} : { exitCode }),
@@ -36,7 +38,7 @@ function spawn(spec: ProcessSpec, logPath: string, records: ChildRecords): Child
   return {
     pid: child.pid,
     exited: promise,
-    lastWords: () => undefined,
+    lastWords: () => lastWordsIn(output()),
     kill(signalName) {
       if (child.exitCode !== null || child.signalCode !== null) return;
       try {
@@ -51,14 +53,21 @@ function spawn(spec: ProcessSpec, logPath: string, records: ChildRecords): Child
 
 type OnExit = (exitCode: number | null, signalName: string | null) => void;
 
-function startChild(spec: ProcessSpec, logPath: string, onExit: OnExit): Bun.Subprocess {
+interface Started {
+  readonly child: Bun.Subprocess;
+  /** What it has written since its start, as far as that is still to be had. */
+  output(): string;
+}
+
+function startChild(spec: ProcessSpec, logPath: string, onExit: OnExit): Started {
   let fd: number | undefined;
   try {
     mkdirSync(join(logPath, ".."), { recursive: true, mode: 0o700 });
     rotateLog(logPath);
     // A file, not a pipe: the child's output survives us, and nobody has to read it in time.
     fd = openSync(logPath, "a", 0o600);
-    return Bun.spawn([...spec.command], {
+    const output = markLog(logPath);
+    const child = Bun.spawn([...spec.command], {
       env: { ...spec.env },
       ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
       stdin: "ignore",
@@ -67,6 +76,7 @@ function startChild(spec: ProcessSpec, logPath: string, onExit: OnExit): Bun.Sub
       detached: true,
       onExit: (_, exitCode, signalCode) => onExit(exitCode, nameOf(signalCode)),
     });
+    return { child, output };
   } catch (cause) {
     throw new FksError("Unavailable", `cannot start ${spec.name}: ${messageOf(cause)}`, { cause });
   } finally {
