@@ -135,17 +135,19 @@ test("children of a killed predecessor are ended, and a stranger with a reused n
   expect(processIdentity(stranger.pid)).toBeDefined();
 });
 
+/** A child that can stop itself and be told to go on. */
+const speaks = (script: string) => {
+  const child = start({ name: "poet", command: ["/bin/sh", "-c", script], env: {} });
+  const isStopped = () => readFileSync(`/proc/${child.pid}/stat`, "utf8").includes(") T ");
+  return {
+    paused: () => until(isStopped),
+    goOn: () => process.kill(child.pid, "SIGCONT"),
+    words: async () => [await child.exited, child.lastWords()],
+  };
+};
+
 test("last words are those of this life, also when the log was moved aside meanwhile", async () => {
   const path = join(logs, "poet.log");
-  const speaks = (script: string) => {
-    const child = start({ name: "poet", command: ["/bin/sh", "-c", script], env: {} });
-    const isStopped = () => readFileSync(`/proc/${child.pid}/stat`, "utf8").includes(") T ");
-    return {
-      paused: () => until(isStopped),
-      goOn: () => process.kill(child.pid, "SIGCONT"),
-      words: async () => [await child.exited, child.lastWords()],
-    };
-  };
   const first = speaks("echo Error: too old; exit 1");
   expect(await first.words()).toEqual([{ exitCode: 1 }, "Error: too old"]);
   const silent = speaks("exit 0");
@@ -165,15 +167,16 @@ test("last words are those of this life, also when the log was moved aside meanw
   expect(await emptied.words()).toEqual([{ exitCode: 0 }, "plain"]);
 });
 
+/** The last words of a child that wrote just this. */
+const wrote = async (name: string, text: string) => {
+  writeFileSync(join(folder, name), text);
+  const child = start({ name, command: ["/bin/cat", join(folder, name)], env: {} });
+  await child.exited;
+  return child.lastWords();
+};
+
 test("of a child that wrote a lot only the end is read, and of no line a half", async () => {
   const long = `Error: early\nError: ${"x".repeat(70_000)}\n`;
-  const wrote = async (name: string, text: string) => {
-    writeFileSync(join(folder, name), text);
-    const child = start({ name, command: ["/bin/cat", join(folder, name)], env: {} });
-    await child.exited;
-    return child.lastWords();
-  };
-
   expect(await wrote("long", long)).toBeUndefined();
   expect(await wrote("longer", `${long}Error: late\n`)).toBe("Error: late");
 });

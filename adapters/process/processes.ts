@@ -56,7 +56,7 @@ type OnExit = (exitCode: number | null, signalName: string | null) => void;
 interface Started {
   readonly child: Bun.Subprocess;
   /** What it has written since its start, as far as that is still to be had. */
-  output(): string;
+  readonly output: () => string;
 }
 
 function startChild(spec: ProcessSpec, logPath: string, onExit: OnExit): Started {

@@ -135,16 +135,14 @@ function textOf(value: unknown): string | undefined {
 function legible(text: string): string {
   return withoutSecrets(
     text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-      .replace(/\u001b\[[0-9;?]*[ -/]*[@-~]/g, "")
+      .replace(/\p{Cc}\[[0-9;?]*[ -/]*[@-~]/gu, "")
       .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, " ")
       .trim(),
   );
 }
 
 function cut(text: string): string {
-  const chars = [...text.toWellFormed()];
-  return chars.length <= MAX_LENGTH
-    ? chars.join("")
-    : `${chars.slice(0, MAX_LENGTH - 1).join("")}…`;
+  const short = text.length <= MAX_LENGTH ? text : `${text.slice(0, MAX_LENGTH - 1)}…`;
+  // A message may hold half a character, and one may have been cut in two just now.
+  return short.toWellFormed();
 }
