@@ -23,8 +23,8 @@ export interface K3sFiles {
   readonly admin: { readonly cert: string; readonly key: string };
   /** Folder of objects that K3s applies by itself. */
   readonly manifests: string;
-  /** Folder of unpacked K3s releases, one folder each, named by a hash. */
-  readonly releases: string;
+  /** Folder of what K3s unpacked of itself: a folder for each release, named by a hash. */
+  readonly unpacked: string;
 }
 
 /** The files of a K3s with this data directory. Pure. */
@@ -42,6 +42,6 @@ export function k3sFilesIn(folder: string): K3sFiles {
     clientCa: join(tls, "client-ca.crt"),
     admin: { cert: join(tls, "client-admin.crt"), key: join(tls, "client-admin.key") },
     manifests: join(folder, "server/manifests"),
-    releases: join(folder, "data"),
+    unpacked: join(folder, "data"),
   };
 }

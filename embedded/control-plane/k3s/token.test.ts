@@ -92,7 +92,7 @@ test.each([
 ])("no new token is made for a datastore that it could not open: %p", async (given) => {
   const { ensure } = dataDir(given);
 
-  await expect(ensure()).rejects.toMatchObject({
+  expect(await ensure().catch((error: unknown) => error)).toMatchObject({
     code: "Unauthorized",
     message: expect.stringContaining("from a backup"),
   });

@@ -35,8 +35,8 @@ function freshSecret(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
 }
 
-/** `<secret>`, or the one in `K10<hash of the CA>::<user>:<secret>`; undefined when there is none. */
-function secretIn(text: string | undefined): string | undefined {
+/** `<secret>`, or the one in `K10<hash of the CA>::<user>:<secret>`; undefined without one. Pure. */
+export function secretIn(text: string | undefined): string | undefined {
   const token = text?.trim() ?? "";
   if (!token.startsWith("K10")) return token === "" ? undefined : token;
   return /^K10[0-9a-f]{64}::[^:]+:(.+)$/.exec(token)?.[1];
