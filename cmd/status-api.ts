@@ -10,17 +10,20 @@ import type { Clock } from "#core/ports/clock.ts";
 import { mergeMetrics } from "#core/status/metrics.ts";
 import {
   type ClusterReport,
+  type ControlPlaneReport,
   type NodeReport,
   statusReportFor,
   unreadyPartsOf,
 } from "#core/status/report.ts";
 import type { Supervisor } from "#core/supervisor/supervisor.ts";
-import { serverUrl } from "#embedded/control-plane/engine.ts";
+import type { DatastoreWatch } from "#embedded/control-plane/datastore/watch.ts";
+import { type ControlPlane, serverUrl } from "#embedded/control-plane/engine.ts";
 import packageJson from "../package.json";
 import { readCluster } from "./cluster.ts";
 import { adminClient, nodeReports } from "./cluster-client.ts";
 import type { Config } from "./config.ts";
 import { controlPlanePlanFor } from "./control-plane.ts";
+import { proofFor } from "./engine-proof.ts";
 import { type DataPaths, roleSocketFor } from "./paths.ts";
 import { ensureToken, readToken } from "./tokens.ts";
 
@@ -33,6 +36,8 @@ interface StatusApiOptions {
   readonly config: Config;
   readonly paths: DataPaths;
   readonly children: Supervisor;
+  readonly controlPlane?: ControlPlane;
+  readonly datastore?: DatastoreWatch;
   readonly clock: Clock;
 }
 
@@ -43,13 +48,15 @@ const kubeletSchema = z.object({ pods: z.number() });
  * Starts the status API of `serve`: on a unix socket, and with a token on loopback.
  * Resolves with its URL. Throws `Conflict` when the port that was asked for is taken.
  */
-export async function startStatus(
-  { config, paths, children, clock }: StatusApiOptions,
-  signal: AbortSignal,
-): Promise<string> {
+export async function startStatus(options: StatusApiOptions, signal: AbortSignal): Promise<string> {
+  const { config, paths, children, controlPlane, datastore, clock } = options;
   const startedAtMs = clock.now();
   const roles = roleClient(clock);
-  const own = ownMetrics(packageJson.version, () => children.report());
+  const own = ownMetrics({
+    version: packageJson.version,
+    children: () => children.report(),
+    datastore: () => datastore?.report(),
+  });
   const tokenFile = statusTokenFor(paths);
   await ensureToken(tokenFile);
 
@@ -69,6 +76,8 @@ export async function startStatus(
         return statusReportFor({
           version: packageJson.version,
           cluster,
+          controlPlane: controlPlane && controlPlaneReport(controlPlane),
+          datastore: datastore?.report(),
           startedAtMs,
           nowMs: clock.now(),
           children: children.report(),
@@ -114,6 +123,10 @@ async function clusterReport(config: Config, paths: DataPaths): Promise<ClusterR
     dataDir: paths.dataDir,
     api: serverUrl(controlPlanePlanFor(cluster)),
   };
+}
+
+function controlPlaneReport({ engine, version, program }: ControlPlane): ControlPlaneReport {
+  return { engine, version, program, proof: proofFor({ engine, version }) };
 }
 
 /** The Nodes as the API server has them; none while it cannot be asked. */

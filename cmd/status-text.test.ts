@@ -56,3 +56,53 @@ Machines: 3 started, 1 created
 `,
   );
 });
+
+test("the engine stands beside the API, the datastore's alarms below its sizes", () => {
+  const report = {
+    ...REPORT,
+    controlPlane: {
+      engine: "k3s",
+      version: "v1.36.4+k3s1",
+      program: "/usr/local/bin/k3s",
+      proof: "proven against K3s' documented contract only",
+    },
+    datastore: {
+      sizeBytes: 1_048_576,
+      walBytes: 4_152_992,
+      alarms: [
+        {
+          kind: "slow-sql",
+          severity: "note",
+          count: 3,
+          lastAt: "2026-11-24T00:04:48.000Z",
+          sentence: "statements took 1 s or longer",
+        },
+        {
+          kind: "disk-full",
+          severity: "serious",
+          count: 1,
+          lastAt: "2026-11-24T00:00:00.000Z",
+          sentence: "there was no space left to write to",
+        },
+      ],
+      alarmCounts: { "slow-sql": 3, "disk-full": 1 },
+    },
+  } as const;
+  const colors = { ...pc.createColors(false), red: tagged("red"), yellow: tagged("yellow") };
+  const lines = statusText(report, Date.parse("2026-11-24T00:05:00Z"), colors).split("\n");
+
+  expect(lines[1]).toBe(
+    "API https://[fdaa::1]:6443 (k3s v1.36.4+k3s1), Machines embedded, data in /var/lib/fks-node",
+  );
+  expect(lines.slice(7, 12)).toEqual([
+    "Datastore: 1.0 MiB, write-ahead log 4.0 MiB",
+    "  <yellow>!</yellow> <yellow>slow-sql</yellow>: statements took 1 s or longer (3 times, last 12s ago)",
+    "  <red>✗</red> <red>disk-full</red>: there was no space left to write to (once, last 5m ago)",
+    "Pods: 2",
+    "Machines: 3 started, 1 created",
+  ]);
+});
+
+function tagged(name: string) {
+  return (text: string): string => `<${name}>${text}</${name}>`;
+}

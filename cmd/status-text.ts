@@ -1,4 +1,11 @@
-import type { PartReport, StatusReport } from "#core/status/report.ts";
+import type {
+  ControlPlaneReport,
+  DatastoreAlarm,
+  DatastoreReport,
+  PartReport,
+  StatusReport,
+} from "#core/status/report.ts";
+import { bytesText } from "./bytes-text.ts";
 
 interface Colors {
   readonly bold: (text: string) => string;
@@ -10,23 +17,52 @@ interface Colors {
 
 /** The report for people: one line for the whole, then a line for each part. */
 export function statusText(report: StatusReport, nowMs: number, colors: Colors): string {
-  const { cluster, parts, nodes, pods, machines } = report;
+  const { cluster, controlPlane, datastore, parts, nodes, pods, machines } = report;
   const width = Math.max(0, ...[...parts, ...nodes].map(({ name }) => name.length));
   const state = report.ready
     ? colors.green("ready")
     : colors.red(`not ready: ${report.unready.map(({ name }) => name).join(", ")}`);
   const lines = [
     `${colors.bold(cluster.name)} is ${state}`,
-    colors.dim(`API ${cluster.api}, Machines ${cluster.machines}, data in ${cluster.dataDir}`),
+    colors.dim(
+      `API ${cluster.api}${engineText(controlPlane)}, Machines ${cluster.machines}, data in ${cluster.dataDir}`,
+    ),
     "",
     ...parts.map((part) => partLine(part, width, nowMs, colors)),
     ...nodes.map(({ name, ready, reason }) =>
       line(ready, `Node ${name}`, width + 5, reason ?? "Ready", colors),
     ),
   ];
-  if (pods !== undefined) lines.push("", `Pods: ${pods}`);
-  if (machines !== undefined) lines.push(`Machines: ${countsText(machines)}`);
+  const figures = [
+    ...(datastore === undefined ? [] : datastoreLines(datastore, nowMs, colors)),
+    ...(pods === undefined ? [] : [`Pods: ${pods}`]),
+    ...(machines === undefined ? [] : [`Machines: ${countsText(machines)}`]),
+  ];
+  if (figures.length > 0) lines.push("", ...figures);
   return `${lines.join("\n")}\n`;
+}
+
+function engineText(controlPlane: ControlPlaneReport | undefined): string {
+  return controlPlane === undefined ? "" : ` (${controlPlane.engine} ${controlPlane.version})`;
+}
+
+/** One line, and one more for each alarm. */
+function datastoreLines(
+  { sizeBytes, walBytes, alarms }: DatastoreReport,
+  nowMs: number,
+  colors: Colors,
+): readonly string[] {
+  const sizes = `Datastore: ${bytesText(sizeBytes)}, write-ahead log ${bytesText(walBytes)}`;
+  return [sizes, ...alarms.map((alarm) => alarmLine(alarm, nowMs, colors))];
+}
+
+function alarmLine(alarm: DatastoreAlarm, nowMs: number, colors: Colors): string {
+  const { kind, severity, count, lastAt, sentence } = alarm;
+  const mark = severity === "serious" ? colors.red("✗") : colors.yellow("!");
+  const times = count === 1 ? "once" : `${count} times`;
+  const ago = durationText(nowMs - Date.parse(lastAt));
+  const color = severity === "serious" ? colors.red : colors.yellow;
+  return `  ${mark} ${color(kind)}: ${sentence} (${times}, last ${ago} ago)`;
 }
 
 function partLine(part: PartReport, width: number, nowMs: number, colors: Colors): string {

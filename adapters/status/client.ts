@@ -20,6 +20,21 @@ const partSchema = z.object({
   nextStartAt: z.string().exactOptional(),
 });
 
+const datastoreSchema = z.object({
+  sizeBytes: z.number(),
+  walBytes: z.number(),
+  alarms: z.array(
+    z.object({
+      kind: z.string(),
+      severity: z.enum(["note", "serious"]),
+      count: z.number(),
+      lastAt: z.string(),
+      sentence: z.string(),
+    }),
+  ),
+  alarmCounts: z.record(z.string(), z.number()),
+});
+
 const reportSchema: z.ZodType<StatusReport> = z.object({
   version: z.string(),
   cluster: z.object({
@@ -31,6 +46,10 @@ const reportSchema: z.ZodType<StatusReport> = z.object({
     dataDir: z.string(),
     api: z.string(),
   }),
+  controlPlane: z
+    .object({ engine: z.string(), version: z.string(), program: z.string(), proof: z.string() })
+    .exactOptional(),
+  datastore: datastoreSchema.exactOptional(),
   startedAt: z.string(),
   uptimeSeconds: z.number(),
   ready: z.boolean(),

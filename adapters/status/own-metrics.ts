@@ -1,4 +1,5 @@
-import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
+import type { DatastoreReport } from "#core/status/report.ts";
 import type { ChildReport } from "#core/supervisor/child-report.ts";
 
 /** The supervisor's own metrics in Prometheus text; asked for, not kept. */
@@ -6,7 +7,13 @@ export interface OwnMetrics {
   text(): Promise<string>;
 }
 
-export function ownMetrics(version: string, children: () => readonly ChildReport[]): OwnMetrics {
+interface Figures {
+  readonly version: string;
+  readonly children: () => readonly ChildReport[];
+  readonly datastore: () => DatastoreReport | undefined;
+}
+
+export function ownMetrics({ version, children, datastore }: Figures): OwnMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const build = new Gauge({
@@ -27,7 +34,42 @@ export function ownMetrics(version: string, children: () => readonly ChildReport
       children().map(({ name, restarts }) => [name, restarts]),
     ),
   );
+  for (const metric of datastoreMetrics(datastore)) registry.registerMetric(metric);
   return { text: () => registry.metrics() };
+}
+
+function datastoreMetrics(datastore: Figures["datastore"]): readonly Metric[] {
+  const bytes = (name: string, help: string, of: (report: DatastoreReport) => number): Gauge =>
+    new Gauge({
+      name,
+      help,
+      registers: [],
+      collect() {
+        const report = datastore();
+        if (report === undefined) this.remove();
+        else this.set(of(report));
+      },
+    });
+  const alarms = new Counter({
+    name: "fks_datastore_alarms_total",
+    help: "Alarms of the control plane's datastore.",
+    labelNames: ["kind"],
+    registers: [],
+    collect() {
+      this.reset();
+      const counts = Object.entries(datastore()?.alarmCounts ?? {});
+      for (const [kind, count] of counts) this.inc({ kind }, count);
+    },
+  });
+  return [
+    bytes(
+      "fks_datastore_size_bytes",
+      "Size of the control plane's datastore, without its write-ahead log.",
+      ({ sizeBytes }) => sizeBytes,
+    ),
+    bytes("fks_datastore_wal_bytes", "Size of its write-ahead log.", ({ walBytes }) => walBytes),
+    alarms,
+  ];
 }
 
 function childGauge(

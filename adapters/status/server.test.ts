@@ -20,6 +20,28 @@ const CLUSTER = {
   api: "https://[fdaa::1]:6443",
 } as const;
 
+const CONTROL_PLANE = {
+  engine: "k3s",
+  version: "v1.36.4+k3s1",
+  program: "/usr/local/bin/k3s",
+  proof: "proven against K3s' documented contract only",
+} as const;
+
+const DATASTORE = {
+  sizeBytes: 4_096,
+  walBytes: 100,
+  alarms: [
+    {
+      kind: "slow-sql",
+      severity: "note",
+      count: 2,
+      lastAt: "2026-11-24T00:00:00.000Z",
+      sentence: "statements took 1 s or longer",
+    },
+  ],
+  alarmCounts: { "slow-sql": 2, "disk-full": 0 },
+} as const;
+
 const forever = new AbortController().signal;
 const stops: (() => void)[] = [];
 
@@ -45,6 +67,8 @@ function served(unready: readonly UnreadyPart[] = []) {
         statusReportFor({
           version: "1",
           cluster: CLUSTER,
+          controlPlane: CONTROL_PLANE,
+          datastore: DATASTORE,
           startedAtMs: 0,
           nowMs: 5_000,
           children: [],
@@ -64,7 +88,13 @@ test("the socket is its owner's and asks for no token", async () => {
   expect(statSync(socketPath).mode & 0o777).toBe(0o600);
 
   const report = await readStatus(socketPath, fakeClock(), forever);
-  expect(report).toMatchObject({ ready: true, uptimeSeconds: 5, cluster: CLUSTER });
+  expect(report).toMatchObject({
+    ready: true,
+    uptimeSeconds: 5,
+    cluster: CLUSTER,
+    controlPlane: CONTROL_PLANE,
+    datastore: DATASTORE,
+  });
 });
 
 test("on loopback nothing is told without the token", async () => {
@@ -109,9 +139,30 @@ test("a role that does not answer has nothing to tell", async () => {
 
 test("own metrics tell of each child", async () => {
   const child = { name: "kine", state: "running", isCrashLoop: false } as const;
-  const text = await ownMetrics("1.2.3", () => [{ ...child, ready: true, restarts: 2 }]).text();
+  const text = await ownMetrics({
+    version: "1.2.3",
+    children: () => [{ ...child, ready: true, restarts: 2 }],
+    datastore: () => undefined,
+  }).text();
 
   expect(text).toContain('fks_child_ready{name="kine"} 1');
   expect(text).toContain('fks_child_restarts{name="kine"} 2');
   expect(text).toContain('fks_build_info{version="1.2.3"} 1');
+  expect(text).not.toMatch(/^fks_datastore/m);
+});
+
+test("own metrics tell of the datastore, alarms that never were there too", async () => {
+  const metrics = ownMetrics({
+    version: "1.2.3",
+    children: () => [],
+    datastore: () => DATASTORE,
+  });
+  // Asking again counts nothing twice.
+  await metrics.text();
+  const text = await metrics.text();
+
+  expect(text).toContain("fks_datastore_size_bytes 4096");
+  expect(text).toContain("fks_datastore_wal_bytes 100");
+  expect(text).toContain('fks_datastore_alarms_total{kind="slow-sql"} 2');
+  expect(text).toContain('fks_datastore_alarms_total{kind="disk-full"} 0');
 });

@@ -26,6 +26,8 @@ function reportOf(...children: readonly ChildReport[]) {
   return statusReportFor({
     version: "1.2.3",
     cluster: CLUSTER,
+    controlPlane: undefined,
+    datastore: undefined,
     startedAtMs: 0,
     nowMs: 61_500,
     children,

@@ -4,6 +4,9 @@ import { type ChildReport, exitText } from "../supervisor/child-report.ts";
 export interface StatusReport {
   readonly version: string;
   readonly cluster: ClusterReport;
+  /** Absent in roles that run without one. */
+  readonly controlPlane?: ControlPlaneReport;
+  readonly datastore?: DatastoreReport;
   /** RFC 3339. */
   readonly startedAt: string;
   readonly uptimeSeconds: number;
@@ -27,6 +30,40 @@ export interface ClusterReport {
   readonly dataDir: string;
   /** The API server. */
   readonly api: string;
+}
+
+/** Which control plane runs. */
+export interface ControlPlaneReport {
+  readonly engine: string;
+  /** `v1.36.4+k3s1`. */
+  readonly version: string;
+  /** Its executable. */
+  readonly program: string;
+  /** How far this engine in this version has been proven. */
+  readonly proof: string;
+}
+
+/** How the control plane's datastore is. */
+export interface DatastoreReport {
+  /** Of the file, without what is still in the write-ahead log. */
+  readonly sizeBytes: number;
+  readonly walBytes: number;
+  /** What people should know of now. */
+  readonly alarms: readonly DatastoreAlarm[];
+  /** How often each kind was there since `serve` started. */
+  readonly alarmCounts: Readonly<Record<string, number>>;
+}
+
+export interface DatastoreAlarm {
+  /** `slow-sql`: stable, for programs. */
+  readonly kind: string;
+  /** A note may pass by itself; what is serious wants a person. */
+  readonly severity: "note" | "serious";
+  /** Since `serve` started. */
+  readonly count: number;
+  /** RFC 3339. */
+  readonly lastAt: string;
+  readonly sentence: string;
 }
 
 export interface UnreadyPart {
@@ -61,6 +98,8 @@ export interface NodeReport {
 export interface StatusSources {
   readonly version: string;
   readonly cluster: ClusterReport;
+  readonly controlPlane: ControlPlaneReport | undefined;
+  readonly datastore: DatastoreReport | undefined;
   readonly startedAtMs: number;
   readonly nowMs: number;
   readonly children: readonly ChildReport[];
@@ -71,11 +110,14 @@ export interface StatusSources {
 
 /** The whole report. Pure: it only puts in order what the parts know. */
 export function statusReportFor(sources: StatusSources): StatusReport {
-  const { version, cluster, startedAtMs, nowMs, children, nodes, pods, machines } = sources;
+  const { version, cluster, controlPlane, datastore, startedAtMs, nowMs } = sources;
+  const { children, nodes, pods, machines } = sources;
   const unready = unreadyPartsOf(children);
   return {
     version,
     cluster,
+    ...(controlPlane !== undefined && { controlPlane }),
+    ...(datastore !== undefined && { datastore }),
     startedAt: timeText(startedAtMs),
     uptimeSeconds: Math.floor((nowMs - startedAtMs) / 1_000),
     ready: unready.length === 0,

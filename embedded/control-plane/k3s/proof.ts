@@ -1,0 +1,35 @@
+import { z } from "zod";
+import proofJson from "./proof.json" with { type: "json" };
+
+const schema = z.strictObject({
+  proven: z.array(
+    z.strictObject({
+      version: z.string(),
+      date: z.iso.date(),
+      arch: z.string(),
+      passed: z.number().int().positive(),
+      failed: z.number().int().nonnegative(),
+    }),
+  ),
+});
+
+/** What `make test-k3s` wrote down where a real K3s could be had; what `proof.json` holds. */
+export type Proof = Readonly<z.infer<typeof schema>>;
+
+/** Throws when it is no record of that kind. */
+export function parseProof(proof: unknown): Proof {
+  return schema.parse(proof);
+}
+
+const PROOF = parseProof(proofJson);
+
+/** How far K3s in this version has been proven, to be said after its name. Pure. */
+export function proofOf(version: string, { proven }: Proof = PROOF): string {
+  const runs = proven.filter((run) => run.version === version);
+  const last = runs.toSorted((a, b) => a.date.localeCompare(b.date)).at(-1);
+  if (last === undefined) return "proven against K3s' documented contract only";
+  const { date, arch, passed, failed } = last;
+  return failed === 0
+    ? `proven by all ${passed} end-to-end tests on ${date} (${arch})`
+    : `failed ${failed} of ${passed + failed} end-to-end tests on ${date} (${arch})`;
+}
