@@ -59,11 +59,8 @@ export function afterProbe(
   if (silentMs >= (state === "starting" ? startTimeoutMs : HUNG_AFTER_MS)) return { do: "kill" };
 
   const delayMs = probeDelayMs(ready, ranMs);
-  if (readyAfterMs !== undefined) return { do: "ask", delayMs };
-  const leftMs = readyTimeoutMs - ranMs;
-  return leftMs > 0
-    ? { do: "ask", delayMs: Math.min(delayMs, leftMs) }
-    : { do: "end", reason: `not ready within ${readyTimeoutMs / 1_000} s: ${reason}` };
+  if (readyAfterMs !== undefined || ranMs < readyTimeoutMs) return { do: "ask", delayMs };
+  return { do: "end", reason: `not ready within ${readyTimeoutMs / 1_000} s: ${reason}` };
 }
 
 /** Often while people wait for a start, seldom once all is well. */

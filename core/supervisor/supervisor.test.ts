@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { fakeClock } from "#test/fakes/clock.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { fakeProcesses } from "#test/fakes/processes.ts";
-import { type ChildSpec, stopBudgetMs } from "./child.ts";
+import { FksError } from "../errors.ts";
+import { type ChildDeath, type ChildSpec, stopBudgetMs } from "./child.ts";
 import { supervisor } from "./supervisor.ts";
 
 const child = (name: string, ...after: string[]): ChildSpec => ({
@@ -161,6 +162,236 @@ test("a child that says nothing is killed and started anew, one that says no is 
   expect(processes.started.filter(({ spec }) => spec.name === "busy")).toHaveLength(1);
   stop.abort();
   await end;
+});
+
+test("a death is told with what the child said last, unless somebody killed it", async () => {
+  const { processes, parts, stop, advance, state } = worldOf([child("k3s")]);
+  const end = parts.run(stop.signal);
+  await advance(250);
+  const words = 'Shutdown request received: "apiserver exited"';
+  processes.newest("k3s").exit({ exitCode: 0 }, words);
+  await settle();
+
+  expect(state("k3s")).toMatchObject({ state: "waiting", reason: `exited with 0: ${words}` });
+  await advance(250);
+  processes.newest("k3s").exit({ signalName: "SIGKILL" }, "an error of long ago");
+  await settle();
+  expect(state("k3s")?.reason).toBe("killed by SIGKILL");
+  stop.abort();
+  await end;
+});
+
+const threeSteps = (name: string): ChildSpec => ({
+  ...child(name),
+  probe: {
+    kind: "in-turn",
+    steps: ["supervisor", "API server", "controllers"].map((what) => ({
+      what: `the ${what}`,
+      probe: { kind: "https", url: what },
+    })),
+  },
+});
+
+test("a child that is asked several questions names the first that is not answered well", async () => {
+  const { processes, parts, stop, advance, state } = worldOf([threeSteps("k3s")]);
+  processes.answer("API server", { outcome: "unready", reason: "refuses our credentials (401)" });
+  processes.answer("controllers", { outcome: "silent", reason: "does not listen yet" });
+  const end = parts.run(stop.signal);
+  await advance(100, 50);
+  expect(state("k3s")?.reason).toBe("waiting for the API server: refuses our credentials (401)");
+
+  processes.answer("API server", { outcome: "ready" });
+  await advance(100, 50);
+  expect(state("k3s")?.reason).toBe("waiting for the controllers: does not listen yet");
+  processes.answer("controllers", { outcome: "ready" });
+  await advance(100, 50);
+  expect(state("k3s")).toMatchObject({ state: "running", ready: true });
+
+  processes.hang("controllers");
+  await advance(8_000);
+  expect(state("k3s")?.reason).toBe("waiting for the controllers: no answer within 3 s");
+  stop.abort();
+  await end;
+});
+
+const hurried = (name: string): ChildSpec => ({ ...child(name), readyTimeoutMs: 90_000 });
+
+test("who answers but does not get ready in time is ended with its grace, and starts anew", async () => {
+  const { processes, parts, stop, advance, state } = worldOf([hurried("k3s")]);
+  processes.answer("k3s", { outcome: "unready", reason: "opens its database" });
+  processes.ignoreSigterm("k3s");
+  const end = parts.run(stop.signal);
+  await advance(89_900, 100);
+  expect(processes.newest("k3s").signals).toEqual([]);
+  await advance(100, 100);
+  expect(processes.newest("k3s").signals).toEqual(["SIGTERM"]);
+  // It was late all the same.
+  parts.restart("k3s", "its certificates are old");
+  await advance(5_000);
+
+  expect(processes.newest("k3s").signals).toEqual(["SIGTERM", "SIGKILL"]);
+  expect(state("k3s")).toMatchObject({
+    state: "waiting",
+    reason: "not ready within 90 s: opens its database",
+    restarts: 1,
+    lastExit: { signalName: "SIGKILL" },
+  });
+  await advance(250);
+  expect(processes.started).toHaveLength(2);
+  stop.abort();
+  await advance(5_000);
+  await end;
+});
+
+test("once ready, a child may be busy for as long as it likes", async () => {
+  const { processes, parts, stop, advance, state } = worldOf([hurried("k3s")]);
+  const end = parts.run(stop.signal);
+  await advance(1_000);
+  processes.answer("k3s", { outcome: "unready", reason: "compacts its database" });
+  await advance(200_000, 1_000);
+
+  expect(state("k3s")).toMatchObject({ ready: false, reason: "compacts its database" });
+  expect(processes.started).toHaveLength(1);
+  // The next life has to get ready again.
+  processes.newest("k3s").exit({ exitCode: 0 });
+  await advance(95_000, 250);
+  expect(processes.started[1]?.signals).toEqual(["SIGTERM"]);
+  stop.abort();
+  await end;
+});
+
+test("a death that another start cannot cure stops everything in order, and is thrown", async () => {
+  const deaths: ChildDeath[] = [];
+  const spec: ChildSpec = {
+    ...child("k3s", "machines-api"),
+    giveUp(death) {
+      deaths.push(death);
+      return death.reason.includes("not defined") && death.deaths === 2
+        ? new FksError("InvalidInput", "K3s does not know a flag")
+        : undefined;
+    },
+  };
+  const { processes, parts, stop, advance, state } = worldOf([
+    child("machines-api"),
+    spec,
+    child("kubelet", "k3s"),
+  ]);
+  const end = parts.run(stop.signal).catch((error: unknown) => error);
+  await advance(250);
+  for (const _ of ["first", "second"]) {
+    processes.newest("k3s").exit({ exitCode: 1 }, "flag provided but not defined: -x");
+    await advance(250);
+  }
+
+  expect(await end).toEqual(new FksError("InvalidInput", "K3s does not know a flag"));
+  const reason = "exited with 1: flag provided but not defined: -x";
+  expect(deaths).toEqual([
+    { reason, deaths: 1, hasBeenReady: true },
+    { reason, deaths: 2, hasBeenReady: true },
+  ]);
+  expect(processes.history.slice(-4)).toEqual(
+    ["kubelet", "machines-api"].flatMap((name) => [`SIGTERM ${name}`, `gone ${name}`]),
+  );
+  expect(state("k3s")).toMatchObject({ state: "stopped" });
+});
+
+test("who never got ready is given up with those that wait for it never started", async () => {
+  const spec: ChildSpec = {
+    ...hurried("k3s"),
+    giveUp: ({ reason, hasBeenReady }) =>
+      hasBeenReady ? undefined : new FksError("Unavailable", reason),
+  };
+  const { processes, parts, stop, advance } = worldOf([spec, child("kubelet", "k3s")]);
+  processes.answer("k3s", { outcome: "unready", reason: "starting" });
+  const end = parts.run(stop.signal).catch(String);
+  await advance(91_000);
+
+  expect(await end).toBe("FksError: not ready within 90 s: starting");
+  expect(processes.history).toEqual(["start k3s", "SIGTERM k3s", "gone k3s"]);
+});
+
+test("a planned restart is no death, and leaves alone who comes after", async () => {
+  const { processes, parts, stop, advance, state } = worldOf([
+    child("k3s"),
+    child("kubelet", "k3s"),
+  ]);
+  const end = parts.run(stop.signal);
+  await advance(250);
+  processes.history.length = 0;
+  processes.ignoreSigterm("k3s");
+  parts.restart("k3s", "its certificates are old");
+  parts.restart("k3s", "asked twice");
+  parts.restart("nobody", "x");
+  await advance(4_000);
+
+  expect(state("k3s")).toMatchObject({
+    state: "restarting",
+    ready: false,
+    reason: "is restarted: its certificates are old",
+  });
+  await advance(1_000);
+  expect(processes.history).toEqual(["SIGTERM k3s", "SIGKILL k3s", "gone k3s", "start k3s"]);
+  await advance(250);
+  expect(state("k3s")).toMatchObject({
+    state: "running",
+    ready: true,
+    restarts: 0,
+    isCrashLoop: false,
+  });
+  expect(state("k3s")).not.toHaveProperty("lastExit");
+  // The next death is the first one.
+  processes.newest("k3s").exit({ exitCode: 1 });
+  await settle();
+  expect(state("k3s")).toMatchObject({ restarts: 1, nextStartAtMs: 5_750 });
+  // It is away and comes back by itself.
+  parts.restart("k3s", "while it waits");
+  await advance(500);
+  expect(processes.history.slice(-2)).toEqual(["gone k3s", "start k3s"]);
+  stop.abort();
+  await advance(5_000);
+  await end;
+});
+
+test("a program that is gone after a planned restart is tried again like any other", async () => {
+  const { processes, parts, stop, advance, state } = worldOf([child("k3s")]);
+  const end = parts.run(stop.signal);
+  await advance(250);
+  processes.refuse("k3s", true);
+  parts.restart("k3s", "a new version");
+  await settle();
+
+  expect(state("k3s")).toMatchObject({ state: "waiting", reason: "cannot start k3s", restarts: 1 });
+  processes.refuse("k3s", false);
+  await advance(500);
+  expect(state("k3s")).toMatchObject({ state: "running", ready: true });
+  stop.abort();
+  await end;
+});
+
+test("nothing is restarted while all is stopped, and a stop ends a restart", async () => {
+  const { processes, parts, stop, advance, state } = worldOf([child("a"), child("b", "a")]);
+  processes.ignoreSigterm("b");
+  const end = parts.run(stop.signal);
+  await advance(250);
+  stop.abort();
+  parts.restart("a", "too late");
+  await advance(1_000);
+  expect(state("a")).toMatchObject({ state: "running" });
+  await advance(4_000);
+  await end;
+  expect(processes.history.filter((line) => line === "start a")).toHaveLength(1);
+
+  const again = worldOf([child("a")]);
+  again.processes.ignoreSigterm("a");
+  const secondEnd = again.parts.run(again.stop.signal);
+  await again.advance(250);
+  again.parts.restart("a", "its certificates are old");
+  await again.advance(1_000);
+  again.stop.abort();
+  await again.advance(4_000);
+  await secondEnd;
+  expect(again.processes.history).toEqual(["start a", "SIGTERM a", "SIGKILL a", "gone a"]);
+  expect(again.state("a")).toMatchObject({ state: "stopped" });
 });
 
 test("who ignores SIGTERM is killed after its grace, and at once at the second signal", async () => {

@@ -1,3 +1,4 @@
+import { aborted } from "#core/aborted.ts";
 import { FksError } from "#core/errors.ts";
 import type {
   ChildProcess,
@@ -22,6 +23,8 @@ interface FakeProcesses extends Processes {
   readonly history: string[];
   /** What probes of a child answer from now on; ready unless told otherwise. */
   answer(name: string, result: ProbeResult): void;
+  /** Lets probes of a child wait without end from now on. */
+  hang(name: string): void;
   /** Makes a child deaf to SIGTERM. */
   ignoreSigterm(name: string): void;
   /** Lets the next starts of a child fail. */
@@ -35,6 +38,7 @@ export function fakeProcesses(): FakeProcesses {
   const started: FakeProcess[] = [];
   const history: string[] = [];
   const answers = new Map<string, ProbeResult>();
+  const hanging = new Set<string>();
   const deaf = new Set<string>();
   const refused = new Set<string>();
 
@@ -42,6 +46,7 @@ export function fakeProcesses(): FakeProcesses {
     started,
     history,
     answer: (name, result) => answers.set(name, result),
+    hang: (name) => hanging.add(name),
     ignoreSigterm: (name) => deaf.add(name),
     refuse: (name, isRefused) => (isRefused ? refused.add(name) : refused.delete(name)),
     newest(name) {
@@ -79,9 +84,13 @@ export function fakeProcesses(): FakeProcesses {
         },
       };
     },
-    probe(probe) {
+    async probe(probe, signal) {
       const name = probe.kind === "https" ? probe.url : probe.path;
-      return Promise.resolve(answers.get(name) ?? { outcome: "ready" });
+      if (hanging.has(name)) {
+        await aborted(signal);
+        throw signal.reason;
+      }
+      return answers.get(name) ?? { outcome: "ready" };
     },
   };
 }
