@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Issued } from "#test/fakes/kubelet-pki.ts";
+import { goCommand } from "./go-command.ts";
 
 interface RunOptions {
   readonly flags?: readonly string[];
@@ -73,8 +74,4 @@ export async function spdyClient(ca: string, as: Issued): Promise<SpdyClient> {
     },
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   };
-}
-
-function goCommand(): string {
-  return Bun.which("go") ?? "/usr/local/go/bin/go";
 }
