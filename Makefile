@@ -1,6 +1,6 @@
 # `make` explains itself. Every target sets up what it needs; a second run finds it there.
 .DEFAULT_GOAL := help
-.PHONY: help setup check format golden test unit e2e build serve demo bench clean
+.PHONY: help setup check format golden pin-k3s test unit e2e build serve demo bench clean
 .ONESHELL:
 .SHELLFLAGS := -euc
 
@@ -12,7 +12,7 @@ help: ## this list
 	@echo
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
 	@echo
-	@echo "  ARGS=\"…\" goes to the command of serve, demo, test, unit, e2e and bench."
+	@echo "  ARGS=\"…\" goes to the command of serve, demo, test, unit, e2e, bench and pin-k3s."
 
 $(PACKAGES): package.json bun.lockb bunfig.toml
 	@$(BUN) install --frozen-lockfile --silent
@@ -29,6 +29,9 @@ format: $(PACKAGES) ## put every file into its format
 
 golden: $(PACKAGES) ## rewrite golden files and generated documents
 	@$(BUN) scripts/golden.ts
+
+pin-k3s: $(PACKAGES) ## record the digests of the pinned K3s release, or of ARGS="--version …"
+	@$(BUN) scripts/pin-k3s.ts $(ARGS)
 
 test: setup build ## every test: unit, contract, real control plane, real containers
 	@$(BUN) scripts/test.ts $(ARGS)
