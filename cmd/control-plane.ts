@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { hostClock } from "#adapters/host/clock.ts";
@@ -9,11 +10,13 @@ import {
   ENGINE_NAMES,
 } from "#embedded/control-plane/engine.ts";
 import { controlPlaneEnvironment } from "#embedded/control-plane/environment.ts";
+import { k3sFilesIn } from "#embedded/control-plane/k3s/files.ts";
+import { k3sControlPlane } from "#embedded/control-plane/k3s/k3s.ts";
 import { kubeconfigText } from "#embedded/control-plane/kubeconfig.ts";
 import { pkiFilesIn } from "#embedded/control-plane/upstream/files.ts";
 import { upstreamControlPlane } from "#embedded/control-plane/upstream/upstream.ts";
 import type { Cluster } from "./cluster.ts";
-import { environment } from "./config.ts";
+import { type Config, environment } from "./config.ts";
 import type { Engine } from "./engine.ts";
 import { contextNameFor } from "./kubeconfig.ts";
 import type { DataPaths } from "./paths.ts";
@@ -22,23 +25,44 @@ interface ControlPlaneOptions {
   readonly engine: Engine;
   readonly cluster: Cluster;
   readonly paths: DataPaths;
+  readonly config: Config;
   /** Children that make the API's address before anything can listen on it. */
   readonly addressBy: readonly string[];
 }
 
-/** The cluster's control plane with all its files in place, ready to be started. */
+/**
+ * The cluster's control plane with all its files in place, ready to be started. Call under the data
+ * directory's lock, with nothing of it running. Throws what its engine throws.
+ */
 export async function prepareControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { engine, cluster, paths, addressBy } = options;
+  const { engine, cluster, paths, config, addressBy } = options;
+  const clock = hostClock();
+  const env = environment();
+  const plan = controlPlanePlanFor(cluster);
+  if (engine.name === "k3s") {
+    return k3sControlPlane({
+      plan,
+      ...engine,
+      folder: paths.k3s,
+      tokenFile: paths.k3sToken,
+      env,
+      addressBy,
+      startTimeoutMs: config.startTimeout * 1_000,
+      isRoot: process.getuid?.() === 0,
+      clock,
+    });
+  }
+  await mkdir(dirname(paths.kineDatabase), { recursive: true, mode: 0o700 });
   return upstreamControlPlane({
     plan: {
-      ...controlPlanePlanFor(cluster),
+      ...plan,
       kine: { database: paths.kineDatabase, socket: join(paths.run, "kine.sock") },
       pki: pkiFilesIn(paths.pki),
     },
     kube: engine.program,
-    env: controlPlaneEnvironment(environment()),
+    env: controlPlaneEnvironment(env),
     addressBy,
-    clock: hostClock(),
+    clock,
   });
 }
 
@@ -52,9 +76,9 @@ export function controlPlanePlanFor(cluster: Cluster): ControlPlanePlan {
   };
 }
 
-/** Folder of the cluster's datastore. */
-export function datastoreFolderOf(_: Cluster, paths: DataPaths): string {
-  return dirname(paths.kineDatabase);
+/** Folder of the cluster's datastore. Pure. */
+export function datastoreFolderOf({ engine }: Pick<Cluster, "engine">, paths: DataPaths): string {
+  return dirname(engine === "k3s" ? k3sFilesIn(paths.k3s).database : paths.kineDatabase);
 }
 
 /** The administrator's kubeconfig, complete in itself. */

@@ -1,10 +1,14 @@
 import { FksError } from "#core/errors.ts";
+import type { Clock } from "#core/ports/clock.ts";
 import type { EngineName } from "#embedded/control-plane/engine.ts";
+import { findK3s } from "#embedded/control-plane/k3s/find.ts";
+import { requireNoOtherK3s } from "#embedded/control-plane/k3s/folder.ts";
 import { ensureKube } from "#embedded/control-plane/upstream/build.ts";
 import { KUBERNETES_VERSION } from "#embedded/control-plane/upstream/source.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Config, environment } from "./config.ts";
 import type { Console } from "./console.ts";
+import type { DataPaths } from "./paths.ts";
 
 /** An engine of the control plane that can be started here and now. */
 export interface Engine {
@@ -18,27 +22,64 @@ interface ChooseOptions {
   readonly config: Config;
   /** Undefined before the first start. */
   readonly cluster: Cluster | undefined;
+  readonly paths: DataPaths;
+  readonly clock: Clock;
   readonly console: Console;
 }
 
 /**
  * The engine to use, with its executable found, fetched or built: the cluster's own, else the one
- * asked for. Throws `Conflict` when another one is asked for than the cluster has.
+ * asked for, else K3s where it can be had. Throws `Conflict` when another one is asked for than the
+ * cluster has, and what finding or building the executable throws.
  */
-export async function chooseEngine(
-  { config, cluster, console }: ChooseOptions,
-  signal: AbortSignal,
-): Promise<Engine> {
+export async function chooseEngine(options: ChooseOptions, signal: AbortSignal): Promise<Engine> {
+  const { config, cluster, console } = options;
   if (cluster !== undefined && config.engine !== "auto" && config.engine !== cluster.engine) {
     throw new FksError(
       "Conflict",
       `the cluster in ${config.dataDir} has engine ${cluster.engine}, not ${config.engine}: an engine is fixed at the first start, and only fks-node reset makes room for another`,
     );
   }
-  return upstream(config, console, signal);
+  switch (cluster?.engine ?? config.engine) {
+    case "k3s":
+      return k3s(options, signal);
+    case "upstream":
+      return upstream(options, signal);
+    case "auto":
+      break;
+  }
+  try {
+    return await k3s(options, signal);
+  } catch (error) {
+    // Whoever names a file wants that one.
+    if (!(error instanceof FksError) || config.k3sBin !== undefined) throw error;
+    console.step(
+      `taking the upstream parts, since ${error.message}; fks-node serve --engine k3s, or --k3s-bin FILE, asks for K3s, and the choice is for good`,
+    );
+    return upstream(options, signal);
+  }
 }
 
-async function upstream(config: Config, console: Console, signal: AbortSignal): Promise<Engine> {
+async function k3s(
+  { config, paths, clock, console }: ChooseOptions,
+  signal: AbortSignal,
+): Promise<Engine> {
+  if (process.getuid?.() === 0) await requireNoOtherK3s();
+  const { path, version } = await findK3s(
+    {
+      k3sBin: config.k3sBin,
+      releases: config.k3sReleases,
+      dataDir: paths.k3s,
+      env: environment(),
+      clock,
+      onProgress: (line) => console.progress(line),
+    },
+    signal,
+  );
+  return { name: "k3s", program: path, version };
+}
+
+async function upstream({ config, console }: ChooseOptions, signal: AbortSignal): Promise<Engine> {
   const env = { ...environment(), ...(config.kubeBin && { FKS_KUBE_BIN: config.kubeBin }) };
   const program = await ensureKube({ env, onProgress: (line) => console.progress(line) }, signal);
   return { name: "upstream", program, version: KUBERNETES_VERSION };

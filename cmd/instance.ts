@@ -11,16 +11,12 @@ import { endOrphans } from "#adapters/process/orphans.ts";
 import { FksError } from "#core/errors.ts";
 import { nodeAddressFor } from "#core/fly/network.ts";
 import type { Log } from "#core/ports/log.ts";
-import { API_SERVER_PORT, type ControlPlane } from "#embedded/control-plane/engine.ts";
+import type { ControlPlane } from "#embedded/control-plane/engine.ts";
+import { firstApiPort, requireApiPort } from "./api-port.ts";
 import { type Cluster, clusterIn, openCluster } from "./cluster.ts";
 import type { Config } from "./config.ts";
 import type { Console } from "./console.ts";
-import {
-  controlPlanePlanFor,
-  datastoreFolderOf,
-  prepareControlPlane,
-  rememberControlPlane,
-} from "./control-plane.ts";
+import { controlPlanePlanFor, prepareControlPlane, rememberControlPlane } from "./control-plane.ts";
 import { runChecks } from "./doctor/check.ts";
 import { programChecks } from "./doctor/host.ts";
 import { chooseEngine } from "./engine.ts";
@@ -90,27 +86,28 @@ async function prepareLocked(
     console.step(`ended what a killed predecessor left: ${orphans.join(", ")}`);
 
   const known = await clusterIn(paths);
-  const engine = await chooseEngine({ config, cluster: known, console }, signal);
-  const first = { engine: engine.name, apiPort: API_SERVER_PORT };
-  const cluster = await openCluster(config, paths, first);
+  const engine = await chooseEngine({ config, cluster: known, paths, clock, console }, signal);
+  const cluster = await openCluster(config, paths, async () => ({
+    engine: engine.name,
+    apiPort: await firstApiPort(engine.name),
+  }));
   const { networkId } = cluster;
-  const { address, port } = controlPlanePlanFor(cluster);
+  const plan = controlPlanePlanFor(cluster);
   const nodes = cluster.regions.map((_, index) => nodeAddressFor(networkId, index));
-  await mkdir(datastoreFolderOf(cluster, paths), { recursive: true, mode: 0o700 });
   // Whoever waits for this file waits for an API that answers.
   await rm(paths.kubeconfig, { force: true });
   await ensureToken(paths.machinesApiToken);
   await ensureToken(paths.machineProtocolToken);
-  const controlPlane = await prepareControlPlane({ engine, cluster, paths, addressBy });
+  const controlPlane = await prepareControlPlane({ engine, cluster, paths, config, addressBy });
   await rememberControlPlane(paths, controlPlane);
   console.step(`data directory ${config.dataDir}, network ${networkId}`);
 
-  await requireFreePort({ host: address, port });
+  await requireApiPort(engine.name, plan);
   const addressesByChild = addressBy.length > 0;
   if (addressesByChild && config.machinesPort !== undefined) {
     await requireFreePort({ host: MACHINES_API_HOST, port: config.machinesPort });
   }
-  const addresses = [address, ...nodes];
+  const addresses = [plan.address, ...nodes];
   const letGo = addressesByChild ? undefined : await holdAddresses(addresses);
   return {
     cluster,

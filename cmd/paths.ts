@@ -9,6 +9,9 @@ export interface DataPaths {
   readonly pki: string;
   /** The datastore of the upstream parts. */
   readonly kineDatabase: string;
+  /** K3s' data directory, and the token its datastore is locked with. */
+  readonly k3s: string;
+  readonly k3sToken: string;
   readonly identities: string;
   readonly machinesApiToken: string;
   readonly machineProtocolToken: string;
@@ -36,6 +39,8 @@ export function dataPathsFor(dataDir: string): DataPaths {
     kubeconfig: join(dataDir, "kubeconfig"),
     pki: join(dataDir, "pki"),
     kineDatabase: join(dataDir, "kine/state.db"),
+    k3s: join(dataDir, "k3s"),
+    k3sToken: join(dataDir, "tokens/k3s"),
     identities: join(dataDir, "identities"),
     machinesApiToken: join(dataDir, "tokens/machines-api"),
     machineProtocolToken: join(dataDir, "tokens/machine-protocol"),

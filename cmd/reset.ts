@@ -21,7 +21,18 @@ import { type DataPaths, dataPathsFor } from "./paths.ts";
 import { configOf, logFor, withConfigOptions } from "./role.ts";
 
 /** Everything a data directory holds beside the lock, which stays until the end. */
-const CONTENT = ["kubeconfig", "pki", "kine", "identities", "tokens", "machines", "run", "logs"];
+const CONTENT = [
+  "kubeconfig",
+  "pki",
+  "kine",
+  "k3s",
+  "backups",
+  "identities",
+  "tokens",
+  "machines",
+  "run",
+  "logs",
+];
 
 /** `fks-node reset`: the cluster of a data directory and all its traces on this host are removed. */
 export function resetCommand(): Command {

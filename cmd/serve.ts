@@ -8,7 +8,7 @@ import { hostProcesses } from "#adapters/process/processes.ts";
 import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { ChildSpec } from "#core/supervisor/child.ts";
 import type { ChildReport } from "#core/supervisor/child-report.ts";
-import { supervisor } from "#core/supervisor/supervisor.ts";
+import { type Supervisor, supervisor } from "#core/supervisor/supervisor.ts";
 import { roleEnvironment, withoutProxyFor } from "./child-environment.ts";
 import { newsOf } from "./child-news.ts";
 import { roleChildren } from "./children.ts";
@@ -96,6 +96,7 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
     atOnce,
     async onFirstReady(name) {
       if (name !== controlPlane.apiChild) return;
+      await controlPlane.upkeep();
       await writeAdminKubeconfig(paths, cluster, controlPlane);
       await rememberVersion(paths, controlPlane.version);
     },
@@ -108,7 +109,7 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
       isComplete = true;
       console.facts([
         ["kubeconfig", paths.kubeconfig],
-        ["API", controlPlane.server],
+        ["API", `${controlPlane.server}, ${controlPlane.engine} ${controlPlane.version}`],
         ["status", statusUrl],
         ["logs", paths.logs],
         ["try", `${selfName()} kubectl --data-dir ${paths.dataDir} get nodes`],
@@ -120,7 +121,7 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
   const scope = new AbortController();
   const stopping = AbortSignal.any([stop, scope.signal]);
   stop.addEventListener("abort", () => console.step("stopping"), { once: true });
-  const upkeep = keepUp(serving, stopping);
+  const upkeep = keepUp(serving, children, stopping);
   try {
     statusUrl = await startStatus({ config, paths, children, clock }, scope.signal);
     await children.run(stop);
@@ -151,7 +152,7 @@ function childrenFor(options: {
 }
 
 /** Certificates are renewed long before they end, and logs cut before they fill the disk. */
-async function keepUp(serving: Serving, signal: AbortSignal): Promise<void> {
+async function keepUp(serving: Serving, children: Supervisor, signal: AbortSignal): Promise<void> {
   const { specs, paths, instance, clock } = serving;
   const { cluster, controlPlane, log } = instance;
   for (;;) {
@@ -159,7 +160,8 @@ async function keepUp(serving: Serving, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     try {
       for (const { name } of specs) rotateLog(join(paths.logs, `${name}.log`));
-      const { renewed } = await controlPlane.upkeep();
+      const { renewed, restart } = await controlPlane.upkeep();
+      if (restart !== undefined) children.restart(restart.child, restart.reason);
       if (!renewed) continue;
       await writeAdminKubeconfig(paths, cluster, controlPlane);
       log.info("certificates renewed");
