@@ -56,11 +56,11 @@ export function afterProbe(
   { state, ready, readyAfterMs, reason }: ChildReport,
   { ranMs, silentMs }: { readonly ranMs: number; readonly silentMs: number },
 ): NextStep {
+  if (readyAfterMs === undefined && ranMs >= readyTimeoutMs) {
+    return { do: "end", reason: `not ready within ${readyTimeoutMs / 1_000} s: ${reason}` };
+  }
   if (silentMs >= (state === "starting" ? startTimeoutMs : HUNG_AFTER_MS)) return { do: "kill" };
-
-  const delayMs = probeDelayMs(ready, ranMs);
-  if (readyAfterMs !== undefined || ranMs < readyTimeoutMs) return { do: "ask", delayMs };
-  return { do: "end", reason: `not ready within ${readyTimeoutMs / 1_000} s: ${reason}` };
+  return { do: "ask", delayMs: probeDelayMs(ready, ranMs) };
 }
 
 /** Often while people wait for a start, seldom once all is well. */

@@ -243,6 +243,20 @@ test("who answers but does not get ready in time is ended with its grace, and st
   await end;
 });
 
+test("who stayed silent until the last moment for getting ready is ended like any other", async () => {
+  const { processes, parts, stop, advance, state } = worldOf([
+    { ...hurried("k3s"), startTimeoutMs: 90_000 },
+  ]);
+  processes.answer("k3s", { outcome: "silent", reason: "does not listen yet" });
+  const end = parts.run(stop.signal);
+  await advance(90_000);
+
+  expect(processes.started[0]?.signals).toEqual(["SIGTERM"]);
+  expect(state("k3s")).toMatchObject({ reason: "not ready within 90 s: does not listen yet" });
+  stop.abort();
+  await end;
+});
+
 test("once ready, a child may be busy for as long as it likes", async () => {
   const { processes, parts, stop, advance, state } = worldOf([hurried("k3s")]);
   const end = parts.run(stop.signal);

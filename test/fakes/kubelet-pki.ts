@@ -16,7 +16,7 @@ export interface TestCa {
   /** PEM of the certificate itself. */
   readonly cert: string;
   client(subject: x509.JsonName, options?: { readonly expired?: boolean }): Promise<Issued>;
-  server(ip: string): Promise<Issued>;
+  server(ip: string, options?: { readonly expired?: boolean }): Promise<Issued>;
 }
 
 /** A certificate authority that lives as long as a test. */
@@ -61,14 +61,14 @@ export async function testCa(name: string): Promise<TestCa> {
     };
   }
 
+  const endFor = (expired: boolean): Date => new Date(Date.now() + (expired ? -1_000 : DAY_MS));
+
   return {
     cert: root.toString("pem"),
     client: (subject, { expired = false } = {}) =>
-      issue(subject, new Date(Date.now() + (expired ? -1_000 : DAY_MS)), [
-        new x509.ExtendedKeyUsageExtension([CLIENT_AUTH]),
-      ]),
-    server: (ip) =>
-      issue([{ CN: ["system:node:test"] }], new Date(Date.now() + DAY_MS), [
+      issue(subject, endFor(expired), [new x509.ExtendedKeyUsageExtension([CLIENT_AUTH])]),
+    server: (ip, { expired = false } = {}) =>
+      issue([{ CN: ["system:node:test"] }], endFor(expired), [
         new x509.ExtendedKeyUsageExtension([SERVER_AUTH]),
         new x509.SubjectAlternativeNameExtension([{ type: "ip", value: ip }]),
       ]),
