@@ -40,6 +40,23 @@ export function clientFor(
   return kubernetesClient({ server, ...(ca !== undefined && { ca }), credentials, clock });
 }
 
+/** What the API server answers to its administrator, as it is. Throws `Unavailable` when it cannot be asked. */
+export async function answerOf(
+  paths: DataPaths,
+  target: string,
+  signal: AbortSignal,
+): Promise<{ readonly status: number; readonly body: string }> {
+  const { server, ca, credentials } = await adminAccess(paths.kubeconfig);
+  const tls = { ...(ca !== undefined && { ca }), ...("cert" in credentials && credentials) };
+  try {
+    const response = await fetch(`${server}${target}`, { tls, signal });
+    return { status: response.status, body: await response.text() };
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new FksError("Unavailable", `${server} cannot be reached`, { cause });
+  }
+}
+
 /**
  * What the API server says of itself: undefined when it is ready, else its own words.
  * Throws `Unavailable` when it cannot be asked.
@@ -48,19 +65,10 @@ export async function unreadyWords(
   paths: DataPaths,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { server, ca, credentials } = await adminAccess(paths.kubeconfig);
-  const tls = { ...(ca !== undefined && { ca }), ...("cert" in credentials && credentials) };
-  const url = `${server}/readyz?verbose`;
-  try {
-    const response = await fetch(url, { tls, signal });
-    const words = await response.text();
-    if (response.ok) return undefined;
-    const failing = words.split("\n").filter((line) => line.startsWith("[-]"));
-    return failing.length === 0 ? `HTTP ${response.status}` : failing.join(", ");
-  } catch (cause) {
-    signal.throwIfAborted();
-    throw new FksError("Unavailable", `${server} cannot be reached`, { cause });
-  }
+  const { status, body } = await answerOf(paths, "/readyz?verbose", signal);
+  if (status === 200) return undefined;
+  const failing = body.split("\n").filter((line) => line.startsWith("[-]"));
+  return failing.length === 0 ? `HTTP ${status}` : failing.join(", ");
 }
 
 const nodeFrom = decoderOf(

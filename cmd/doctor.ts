@@ -6,9 +6,13 @@ import { readStatus } from "#adapters/status/client.ts";
 import { FksError } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { StatusReport } from "#core/status/report.ts";
-import { readCluster } from "./cluster.ts";
+import { clusterIn } from "./cluster.ts";
 import { type Config, environment } from "./config.ts";
+import { knownControlPlane } from "./control-plane.ts";
 import { runChecks } from "./doctor/check.ts";
+import { controlPlaneChecks } from "./doctor/control-plane.ts";
+import { datastoreCheck } from "./doctor/datastore.ts";
+import { engineOutlook } from "./doctor/engine-outlook.ts";
 import { fileChecks } from "./doctor/files.ts";
 import { hostChecks } from "./doctor/host.ts";
 import { leakCheck } from "./doctor/leaks.ts";
@@ -40,18 +44,20 @@ async function doctor(
   const paths = dataPathsFor(config.dataDir);
   const clock = hostClock();
   const { stop } = stopSignals();
-  const cluster = await readCluster(paths).catch((error: unknown) => {
-    if (FksError.is(error, "NotFound")) return undefined;
-    throw error;
-  });
+  const env = environment();
+  const cluster = await clusterIn(paths);
+  const record = await knownControlPlane(paths);
+  const outlook = await engineOutlook(config, env, cluster?.engine);
   const status = statusOf(paths, clock, stop);
   const access = await accessIn(config, paths, clock);
   const machines = await whileServed(status, access);
   const hasNamespaces = config.machines === "embedded" && config.runtime === "crun";
   const results = await runChecks(
     [
-      ...hostChecks(config, environment()),
+      ...hostChecks(config, env, outlook),
       ...fileChecks(paths, clock, status),
+      ...controlPlaneChecks({ config, paths, cluster, record, outlook, status, clock }),
+      datastoreCheck({ paths, cluster, status }),
       ...runningChecks({ config, paths, cluster, status, apps: access?.apps, clock }),
       ...(config.machines === "embedded" ? [leakCheck({ paths, cluster, machines, clock })] : []),
       ...(hasNamespaces ? [namespacesCheck({ cluster, machines, clock })] : []),

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { processIdentity } from "#adapters/host/process-identity.ts";
+import { issueCa } from "#embedded/control-plane/upstream/certificates.ts";
 import { fakeClock } from "#test/fakes/clock.ts";
 import { dataPathsFor } from "../paths.ts";
 import { fileChecks } from "./files.ts";
@@ -73,4 +74,23 @@ test("before the first serve there is nothing to look at, and nothing is wrong",
   const outcomes = await Promise.all(checks.map((check) => check.look(forever)));
 
   expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(["skipped"]));
+});
+
+test("K3s' token and kubeconfig are for their owner alone, its certificates are counted", async () => {
+  const folder = dataDir();
+  const token = join(folder, "k3s/server/token");
+  mkdirSync(join(folder, "k3s/server"), { recursive: true });
+  writeFileSync(token, "", { mode: 0o600 });
+  writeFileSync(join(folder, "k3s/k3s.yaml"), "", { mode: 0o644 });
+
+  expect(await seen(folder, "files.keys")).toMatchObject({
+    observed: `others may read ${join(folder, "k3s/k3s.yaml")}`,
+  });
+  chmodSync(join(folder, "k3s/k3s.yaml"), 0o600);
+  expect(await seen(folder, "files.keys")).toEqual({ outcome: "ok", observed: "2 files" });
+
+  mkdirSync(join(folder, "k3s/server/tls"));
+  const ca = await issueCa("server-ca", new Date());
+  writeFileSync(join(folder, "k3s/server/tls/server-ca.crt"), ca.certificate.toString("pem"));
+  expect(await seen(folder, "files.certificates")).toMatchObject({ outcome: "ok" });
 });

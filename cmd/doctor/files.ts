@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { processIdentity } from "#adapters/host/process-identity.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { StatusReport } from "#core/status/report.ts";
+import { k3sFilesIn } from "#embedded/control-plane/k3s/files.ts";
 import type { DataPaths } from "../paths.ts";
 import { type Check, failed, ok, skipped } from "./check.ts";
 
@@ -38,7 +39,7 @@ export function fileChecks(
       expected: "keys, tokens and kubeconfigs are for their owner alone",
       remedy: "chmod 0600 on each of them",
       async look() {
-        const secrets = secretFiles(dataDir);
+        const secrets = secretFiles(paths);
         const open = secrets.filter((path) => (statSync(path).mode & 0o077) !== 0);
         return open.length === 0
           ? ok(`${secrets.length} files`)
@@ -60,7 +61,7 @@ export function fileChecks(
     {
       id: "files.certificates",
       expected: `every certificate is good for ${CERTIFICATE_DAYS_MIN} days or more`,
-      remedy: "serve renews them: start it, and look into its log when this remains",
+      remedy: "restart serve, which renews them; look into its log when this remains",
       look: async () => certificates(paths, clock.now()),
     },
   ].map(withData);
@@ -90,8 +91,9 @@ function lockHolder(path: string): number | undefined {
   return now?.startedAt === startedAt ? now?.pid : undefined;
 }
 
-function certificates({ pki, identities }: DataPaths, nowMs: number) {
-  const files = [pki, identities].flatMap((folder) => filesBelow(folder, /\.(crt|pem)$/));
+function certificates({ k3s, pki, identities }: DataPaths, nowMs: number) {
+  const { tls } = k3sFilesIn(k3s);
+  const files = [pki, identities, tls].flatMap((folder) => filesBelow(folder, /\.(crt|pem)$/));
   if (files.length === 0) return skipped("there are none yet");
   const ends = files.map((path) => ({ path, days: daysLeft(path, nowMs) }));
   const old = ends.filter(({ days }) => days < CERTIFICATE_DAYS_MIN);
@@ -110,12 +112,14 @@ function daysLeft(path: string, nowMs: number): number {
   return (Date.parse(validTo) - nowMs) / DAY_MS;
 }
 
-function secretFiles(dataDir: string): readonly string[] {
+function secretFiles({ dataDir, k3s }: DataPaths): readonly string[] {
+  const { kubeconfig, token } = k3sFilesIn(k3s);
   return [
     ...filesBelow(join(dataDir, "pki"), /\.(key|kubeconfig)$/),
     ...filesBelow(join(dataDir, "identities"), /\.pem$/),
     ...filesBelow(join(dataDir, "tokens"), /./),
-    ...[join(dataDir, "kubeconfig")].filter((path) => existsSync(path)),
+    // Of K3s' own files those two that are known to be for their owner alone.
+    ...[join(dataDir, "kubeconfig"), kubeconfig, token].filter((path) => existsSync(path)),
   ];
 }
 

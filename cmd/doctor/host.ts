@@ -7,9 +7,14 @@ import { ociRuntimesFor } from "#embedded/machines-api/runtime/crun/cgroup-layou
 import { hostCgroupLayout } from "#embedded/machines-api/runtime/crun/host.ts";
 import type { Config, Environment } from "../config.ts";
 import { type Check, failed, type Observation, ok, skipped } from "./check.ts";
+import type { EngineOutlook } from "./engine-outlook.ts";
 
 /** What `serve` needs of this host: programs and kernel. */
-export function hostChecks(config: Config, env: Environment): readonly Check[] {
+export function hostChecks(
+  config: Config,
+  env: Environment,
+  outlook: EngineOutlook,
+): readonly Check[] {
   const network = config.machines === "embedded" ? networkChecks() : [];
   const containers = needsContainers(config) ? containerChecks() : [];
   return [
@@ -22,7 +27,7 @@ export function hostChecks(config: Config, env: Environment): readonly Check[] {
         return uid === 0 ? ok("user 0") : failed(`user ${uid ?? "unknown"}`);
       },
     },
-    kubeCheck(config, env),
+    kubeCheck(config, env, outlook),
     ...programChecks(config),
     ...network,
     ...containers,
@@ -51,19 +56,23 @@ function needsContainers({ machines, runtime }: Config): boolean {
   return machines === "embedded" && runtime === "crun";
 }
 
-function kubeCheck({ kubeBin }: Config, env: Environment): Check {
+function kubeCheck({ kubeBin }: Config, env: Environment, { engine, k3s }: EngineOutlook): Check {
   return {
     id: "program.kube",
-    expected: "the control plane's executable, or Go 1.26 to build it",
+    expected: "the upstream parts' executable, or Go 1.26 to build it",
     remedy: "install Go 1.26 or later, or name an executable with --kube-bin",
     async look() {
       const path = kubeBin ?? cachedKubePath(env);
       if (existsSync(path)) return ok(path);
+      if (engine === "k3s" && k3s.from !== "download") return skipped("the engine is k3s");
       if (kubeBin !== undefined) return failed(`${kubeBin} is not there`);
       const go = Bun.which("go", { PATH: `${env["PATH"] ?? ""}:/usr/local/go/bin` });
-      return go === null
-        ? failed("neither is here")
-        : ok(`not built yet: serve builds it once with ${go}, which takes some minutes`);
+      if (go !== null) {
+        return ok(`not built yet: serve builds it once with ${go}, which takes some minutes`);
+      }
+      return engine === "k3s"
+        ? skipped("neither is here: needed only where K3s cannot be fetched")
+        : failed("neither is here");
     },
   };
 }

@@ -8,6 +8,7 @@ import { adminClient, nodeReports, unreadyWords } from "../cluster-client.ts";
 import type { Config } from "../config.ts";
 import type { DataPaths } from "../paths.ts";
 import { type Check, failed, ok, skipped } from "./check.ts";
+import { nodeProxyCheck } from "./node-proxy.ts";
 
 export interface RunningCluster {
   readonly config: Config;
@@ -35,6 +36,7 @@ export function runningChecks(running: RunningCluster): readonly Check[] {
     readyzCheck(running),
     identityCheck(running),
     nodesCheck(running),
+    nodeProxyCheck(running),
     machinesApiCheck(running),
   ];
   return [portsCheck(running), ...checks.map(whileRunning)];
@@ -69,11 +71,12 @@ function partsCheck({ status }: RunningCluster): Check {
   };
 }
 
-function readyzCheck({ paths }: RunningCluster): Check {
+function readyzCheck({ paths, cluster }: RunningCluster): Check {
+  const log = cluster?.engine === "k3s" ? "k3s" : "apiserver";
   return {
     id: "control-plane.readyz",
     expected: "the API server says that it is ready",
-    remedy: `look into ${paths.logs}/apiserver.log`,
+    remedy: `look into ${paths.logs}/${log}.log`,
     async look(signal) {
       const words = await unreadyWords(paths, signal);
       return words === undefined ? ok("ready") : failed(words);
