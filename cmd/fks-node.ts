@@ -1,6 +1,7 @@
 #!/usr/bin/env bun
 import { Command } from "commander";
 import packageJson from "../package.json";
+import { backupCommand } from "./backup.ts";
 import { environment } from "./config.ts";
 import { dnsCommand } from "./dns.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -12,6 +13,7 @@ import { kubectlCommand } from "./kubectl.ts";
 import { kubeletCommand } from "./kubelet.ts";
 import { machinesApiCommand } from "./machines-api.ts";
 import { resetCommand } from "./reset.ts";
+import { restoreCommand } from "./restore.ts";
 import { controlPlaneCommand, serveCommand } from "./serve.ts";
 import { configCommand } from "./show-config.ts";
 import { statusCommand } from "./status.ts";
@@ -28,6 +30,8 @@ const COMMANDS: readonly Command[] = [
   statusCommand(),
   doctorCommand(),
   translateCommand(),
+  backupCommand(),
+  restoreCommand(),
   resetCommand(),
   machinesApiCommand(),
   configCommand(),
