@@ -22,7 +22,9 @@ import { programChecks } from "./doctor/host.ts";
 import { chooseEngine } from "./engine.ts";
 import { MACHINES_API_HOST } from "./machines-api.ts";
 import { type DataPaths, roleSocketFor } from "./paths.ts";
+import { undoCutRestore } from "./restore-data.ts";
 import { ensureToken } from "./tokens.ts";
+import { beginUpgrade, type Upgrade } from "./upgrade.ts";
 
 const MIB = 1_024 ** 2;
 /** What a cluster writes while it starts, a few times over. */
@@ -32,6 +34,8 @@ const FREE_BYTES_MIN = 64 * MIB;
 export interface Instance {
   readonly cluster: Cluster;
   readonly controlPlane: ControlPlane;
+  /** When this data was written by another version of Kubernetes. */
+  readonly upgrade: Upgrade | undefined;
   /** Of `serve` itself: a file, since the terminal is for what a person needs. */
   readonly log: Log;
   /** Every address of ours on this host: the API server's and the Nodes'. */
@@ -85,12 +89,16 @@ async function prepareLocked(
   if (orphans.length > 0)
     console.step(`ended what a killed predecessor left: ${orphans.join(", ")}`);
 
+  if (await undoCutRestore(paths)) {
+    console.step("undid a restore that was cut off: the data is what it was before");
+  }
   const known = await clusterIn(paths);
   const engine = await chooseEngine({ config, cluster: known, paths, clock, console }, signal);
   const cluster = await openCluster(config, paths, async () => ({
     engine: engine.name,
     apiPort: await firstApiPort(engine.name),
   }));
+  const upgrade = await beginUpgrade({ paths, engine, console, clock }, signal);
   const { networkId } = cluster;
   const plan = controlPlanePlanFor(cluster);
   const nodes = cluster.regions.map((_, index) => nodeAddressFor(networkId, index));
@@ -98,7 +106,10 @@ async function prepareLocked(
   await rm(paths.kubeconfig, { force: true });
   await ensureToken(paths.machinesApiToken);
   await ensureToken(paths.machineProtocolToken);
-  const controlPlane = await prepareControlPlane({ engine, cluster, paths, config, addressBy });
+  const prepared = await prepareControlPlane({ engine, cluster, paths, config, addressBy });
+  const trial = { ...prepared, readyTimeoutMs: config.startTimeout * 1_000 };
+  const children = upgrade?.withTrial(trial) ?? prepared.children;
+  const controlPlane = { ...prepared, children };
   await rememberControlPlane(paths, controlPlane);
   console.step(`data directory ${config.dataDir}, network ${networkId}`);
 
@@ -112,6 +123,7 @@ async function prepareLocked(
   return {
     cluster,
     controlPlane,
+    upgrade,
     log,
     addresses,
     async release() {

@@ -80,7 +80,7 @@ interface Serving {
 /** From the first child's start to the last one's end. */
 async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<void> {
   const { specs, config, paths, instance, console, clock } = serving;
-  const { cluster, controlPlane, log } = instance;
+  const { cluster, controlPlane, upgrade, log } = instance;
   const reports = new Map<string, ChildReport>();
   let isComplete = false;
   let statusUrl = "";
@@ -99,6 +99,7 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
       await controlPlane.upkeep();
       await writeAdminKubeconfig(paths, cluster, controlPlane);
       await rememberVersion(paths, controlPlane.version);
+      await upgrade?.done();
     },
     onChange(report) {
       const logPath = join(paths.logs, `${report.name}.log`);
@@ -124,7 +125,9 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
   const upkeep = keepUp(serving, children, stopping);
   try {
     statusUrl = await startStatus({ config, paths, children, clock }, scope.signal);
-    await children.run(stop);
+    await children.run(stop).catch(async (error: unknown) => {
+      throw upgrade === undefined ? error : await upgrade.undo(error);
+    });
     console.step("stopped");
   } finally {
     scope.abort(new Error("serve ends"));
