@@ -2,7 +2,8 @@ import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import { type IdentityOf, orphansIn, type ProcessIdentity } from "./child-records.ts";
 
-const GRACE_MS = 3_000;
+/** K3s needs two or three seconds to close its database. */
+const GRACE_MS = 10_000;
 const LOOK_EVERY_MS = 20;
 
 interface OrphansOptions {
@@ -14,7 +15,7 @@ interface OrphansOptions {
 
 /**
  * Ends the children of a predecessor that was killed, the last started first: SIGTERM, and
- * SIGKILL after three seconds.
+ * SIGKILL after ten seconds.
  *
  * Only processes it wrote down, and only when number and start time agree; containers and their
  * monitors are never among them. Resolves with their names when all are gone.
@@ -23,21 +24,30 @@ export async function endOrphans(options: OrphansOptions, signal: AbortSignal): 
   const orphans = [...orphansIn(options.childrenFile, options.identityOf)].toReversed();
   for (const [child, orphan] of orphans) {
     options.log.warn("child of a killed predecessor is ended", { child, pid: orphan.pid });
-    await end(orphan, options, signal);
+    await endProcess(orphan, options, signal);
   }
   return orphans.map(([child]) => child);
 }
 
-async function end(
-  orphan: ProcessIdentity,
-  { identityOf, clock }: OrphansOptions,
+interface EndOptions {
+  readonly identityOf: IdentityOf;
+  readonly clock: Clock;
+}
+
+/** Ends a process that is no child of ours, and its group if it leads one. Resolves when it is gone. */
+export async function endProcess(
+  { pid, startedAt }: ProcessIdentity,
+  { identityOf, clock }: EndOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const isAlive = (): boolean => identityOf(orphan.pid)?.startedAt === orphan.startedAt;
+  const isAlive = (): boolean => identityOf(pid)?.startedAt === startedAt;
   const killAtMs = clock.now() + GRACE_MS;
-  send(orphan.pid, "SIGTERM");
+  if (isAlive()) send(pid, "SIGTERM");
   while (isAlive()) {
-    if (clock.now() >= killAtMs) send(-orphan.pid, "SIGKILL");
+    if (clock.now() >= killAtMs) {
+      send(-pid, "SIGKILL");
+      send(pid, "SIGKILL");
+    }
     await sleep(clock, LOOK_EVERY_MS, signal);
   }
 }
