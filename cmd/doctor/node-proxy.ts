@@ -1,19 +1,26 @@
+import { z } from "zod";
 import { answerOf } from "../cluster-client.ts";
 import type { Config } from "../config.ts";
 import type { DataPaths } from "../paths.ts";
 import { type Check, failed, ok, skipped } from "./check.ts";
+
+const statusSchema = z.object({ message: z.string() });
 
 interface NodeProxySources {
   readonly paths: DataPaths;
   readonly config: Config;
 }
 
+/** What K3s' tunnel to its agents answers for a Node that never opened one. */
+const NO_TUNNEL: readonly number[] = [502, 503];
+
 /** The way of every kubectl logs and exec: from the API server to the Node's kubelet API. */
 export function nodeProxyCheck({ paths, config }: NodeProxySources): Check {
+  const remedy = `look into ${paths.logs}/kubelet.log`;
   return {
     id: "control-plane.node-proxy",
     expected: "the API server reaches the kubelet API of every Node, as logs and exec need it",
-    remedy: `look into ${paths.logs}/kubelet.log`,
+    remedy,
     async look(signal) {
       if (config.machines === "fly") return skipped("no kubelet API is served for Machines on Fly");
       const answers = await Promise.all(
@@ -24,31 +31,26 @@ export function nodeProxyCheck({ paths, config }: NodeProxySources): Check {
       );
       const bad = answers.filter(({ status }) => status !== 200);
       if (bad.length === 0) return ok(`${answers.length} answer`);
-      const words = bad.map(
-        ({ name, status, body }) => `${name}: HTTP ${status}, ${wordsIn(body)}`,
-      );
-      return failed(
-        words.join("; "),
-        remedyForProxy(
-          bad.map(({ status }) => status),
-          paths,
-        ),
-      );
+      const observed = bad
+        .map(({ name, status, body }) => `${name}: HTTP ${status}, ${wordsIn(body)}`)
+        .join("; ");
+      return bad.some(({ status }) => NO_TUNNEL.includes(status))
+        ? failed(observed, `${remedy}; a K3s of your own needs --egress-selector-mode=disabled`)
+        : failed(observed);
     },
   };
 }
 
-/** K3s' tunnel to agents answers for a Node that never opened one with these. */
-function remedyForProxy(statuses: readonly number[], { logs }: DataPaths): string {
-  const isTunnel = statuses.some((status) => status === 502 || status === 503);
-  const look = `look into ${logs}/kubelet.log`;
-  return isTunnel
-    ? `${look}; a K3s that was not started by serve needs --egress-selector-mode=disabled`
-    : look;
-}
-
 /** The message of a Status, else the first line. */
 function wordsIn(body: string): string {
-  const message = /"message":\s*"((?:[^"\\]|\\.)*)"/.exec(body)?.[1];
-  return (message ?? body.trim().split("\n")[0] ?? "").slice(0, 200);
+  const status = statusSchema.safeParse(parsed(body)).data;
+  return (status?.message ?? body.trim().split("\n")[0] ?? "").slice(0, 200);
+}
+
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
 }

@@ -31,13 +31,23 @@ export function runningChecks(running: RunningCluster): readonly Check[] {
     look: async (signal) =>
       (await running.status) === undefined ? skipped(NOT_RUNNING) : check.look(signal),
   });
+  // `fks-node control-plane` has no roles.
+  const withRole = (role: string, check: Check): Check => ({
+    ...check,
+    look: async (signal) => {
+      const parts = (await running.status)?.parts ?? [];
+      const isThere = parts.some(({ name }) => name === role);
+      return isThere ? check.look(signal) : skipped(`what runs has no ${role}`);
+    },
+  });
+  const isFly = running.config.machines === "fly";
   const checks = [
     partsCheck(running),
     readyzCheck(running),
     identityCheck(running),
-    nodesCheck(running),
-    nodeProxyCheck(running),
-    machinesApiCheck(running),
+    withRole("kubelet", nodesCheck(running)),
+    withRole("kubelet", nodeProxyCheck(running)),
+    isFly ? machinesApiCheck(running) : withRole("machines-api", machinesApiCheck(running)),
   ];
   return [portsCheck(running), ...checks.map(whileRunning)];
 }
