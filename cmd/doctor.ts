@@ -18,6 +18,7 @@ import { hostChecks } from "./doctor/host.ts";
 import { leakCheck } from "./doctor/leaks.ts";
 import { namespacesCheck } from "./doctor/namespaces.ts";
 import { runningChecks } from "./doctor/running.ts";
+import { strangersCheck } from "./doctor/strangers.ts";
 import { doctorText } from "./doctor/text.ts";
 import { examples } from "./help.ts";
 import { type MachinesAccess, machinesAccess } from "./machines-access.ts";
@@ -58,6 +59,7 @@ async function doctor(
       ...fileChecks(paths, clock, status),
       ...controlPlaneChecks({ config, paths, cluster, record, outlook, status, clock }),
       datastoreCheck({ paths, cluster, status }),
+      strangersCheck({ paths, cluster, status }),
       ...runningChecks({ config, paths, cluster, status, apps: access?.apps, clock }),
       ...(config.machines === "embedded" ? [leakCheck({ paths, cluster, machines, clock })] : []),
       ...(hasNamespaces ? [namespacesCheck({ cluster, machines, clock })] : []),

@@ -53,7 +53,12 @@ interface Stranger {
   readonly path: string;
 }
 
-function strangersIn({ folders, logs, identityOf }: AloneOptions): readonly Stranger[] {
+/** Who works in `folders`: children of ours by their logs, and whoever has a file there open for writing. */
+export function strangersIn({
+  folders,
+  logs,
+  identityOf,
+}: Pick<AloneOptions, "folders" | "logs" | "identityOf">): readonly Stranger[] {
   const inFolders = isBelowOneOf(folders);
   const inLogs = isBelowOneOf([logs]);
   return pidsOnHost().flatMap((pid) => {
