@@ -1,7 +1,7 @@
 /**
  * One GET, for tests that ask inside another network: prints `{status, body}` as JSON.
  *
- *     https-get.ts URL [ca=FILE] [cert=FILE key=FILE] [basic=USER:PASSWORD] [bearer=TOKEN] [NAME:VALUE …]
+ *     https-get.ts URL [timeout=MS] [ca=FILE] [cert=FILE key=FILE] [basic=USER:PASSWORD] [bearer=TOKEN] [NAME:VALUE …]
  */
 const [, , url = "", ...words] = process.argv;
 
@@ -28,6 +28,6 @@ const answer = await fetch(url, {
     ...(ca === undefined ? { rejectUnauthorized: false } : { ca }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),
   },
-  signal: AbortSignal.timeout(5_000),
+  signal: AbortSignal.timeout(Number(options.get("timeout") ?? 5_000)),
 });
 process.stdout.write(JSON.stringify({ status: answer.status, body: await answer.text() }));

@@ -9,6 +9,7 @@ import { installK3sShaped, type K3sShape } from "./k3s-shaped.ts";
 
 const ADDRESS = "fdaa:1:2::3";
 const SERVER = `https://[${ADDRESS}]:6443`;
+const END_TIMEOUT_MS = 30_000;
 const NETWORK = ["unshare", "--net", "sh", "-c"];
 const IN_NETWORK = `ip link set lo up; ip -6 addr add ${ADDRESS}/128 dev lo nodad; exec "$@"`;
 
@@ -18,6 +19,8 @@ export interface K3sRun {
   log(): string;
   /** Waits for these words in its log. */
   says(words: RegExp): Promise<void>;
+  /** Waits for its end by itself: the exit code. */
+  ended(): Promise<number>;
   /** Waits until all three probes answer 200. */
   ready(): Promise<void>;
   get(path: string, ...options: string[]): Promise<{ status: number; body: string }>;
@@ -35,8 +38,11 @@ export interface K3sHost extends AsyncDisposable {
   readonly executable: string;
   readonly files: K3sFiles;
   readonly token: string;
+  readonly tokenFile: string;
   /** Arguments as fks-node gives them, with others behind them. */
   args(...more: string[]): string[];
+  /** Those of a plain user. */
+  plainArgs(): string[];
   start(options?: StartOptions): K3sRun;
 }
 
@@ -71,7 +77,9 @@ export async function k3sHost(shape: K3sShape = {}): Promise<K3sHost> {
     executable,
     files,
     token: "secret-of-this-test",
+    tokenFile,
     args: (...more) => [...k3sArgs({ plan, files, tokenFile, minor: 36, isRoot: true }), ...more],
+    plainArgs: () => k3sArgs({ plan, files, tokenFile, minor: 36, isRoot: false }),
     start({ args = host.args(), env = {}, beside, prefix = [] } = {}) {
       const enter =
         beside === undefined
@@ -115,20 +123,26 @@ function runOf(
         explain,
       });
     },
+    async ended() {
+      const code = await Promise.race([child.exited, Bun.sleep(END_TIMEOUT_MS)]);
+      if (code === undefined) throw new Error(`it still runs\n${log()}`);
+      return code;
+    },
     async ready() {
-      await eventually(
+      const outcome = await eventually(
         "all three probes",
         async () => {
-          if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
+          if (child.exitCode !== null) return "ended";
           const answers = [
             await self.get("/ping"),
             await self.getAsAdmin("/readyz"),
             await self.get("/v1-k3s/readyz", `basic=node:${token}`),
           ];
-          return answers.every(({ status }) => status === 200) ? true : undefined;
+          return answers.every(({ status }) => status === 200) ? "ready" : undefined;
         },
         { explain },
       );
+      if (outcome === "ended") throw new Error(`it ended with ${child.exitCode}\n${log()}`);
     },
     inNetwork: (...command) => run(["nsenter", `--net=/proc/${child.pid}/ns/net`, ...command]),
     async get(path, ...options) {

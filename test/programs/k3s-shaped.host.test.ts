@@ -1,10 +1,33 @@
+// The certificate library looks its parts up by metadata that this one adds to Reflect.
+// oxlint-disable-next-line import/no-unassigned-import
+import "reflect-metadata";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from "@peculiar/x509";
+import { processIdentity } from "#adapters/host/process-identity.ts";
 import { cachedKubePath } from "#embedded/control-plane/upstream/build.ts";
+import { eventually } from "#test/e2e/process.ts";
 import { type K3sHost, type K3sRun, k3sHost } from "./k3s-in-netns.ts";
+import { shapeK3s } from "./k3s-shaped.ts";
 
 const kube = process.env["FKS_KUBE_BIN"] ?? cachedKubePath(process.env);
 const cannotRun = process.getuid?.() !== 0 || !existsSync(kube);
+const STOP_LIMIT_MS = 5_000;
 
 describe.skipIf(cannotRun)("a stand-in for K3s that is ready", () => {
   let host: K3sHost;
@@ -12,16 +35,514 @@ describe.skipIf(cannotRun)("a stand-in for K3s that is ready", () => {
 
   beforeAll(async () => {
     host = await k3sHost();
-    k3s = host.start();
+    mkdirSync(host.files.manifests, { recursive: true });
+    writeFileSync(
+      join(host.files.manifests, "ours.yaml"),
+      "apiVersion: v1\nkind: Namespace\nmetadata: {name: from-a-manifest}\n",
+    );
+    k3s = host.start({ env: { SECRET_OF_THE_ENVIRONMENT: "1" } });
     await k3s.ready();
   }, 120_000);
   afterAll(() => host[Symbol.asyncDispose]());
 
+  const kubectl = async (...args: string[]): Promise<string> => {
+    const { stdout, stderr, exitCode } = await k3s.kubectl(...args);
+    if (exitCode !== 0) throw new Error(stderr);
+    return stdout;
+  };
+
   test("tells its supervisor, its API and its controllers apart", async () => {
+    const node = `basic=node:${host.token}`;
     expect(await k3s.get("/ping")).toEqual({ status: 200, body: "pong" });
+    expect(await k3s.get("/cacerts")).toEqual({
+      status: 200,
+      body: readFileSync(host.files.serverCa, "utf8"),
+    });
     expect((await k3s.get("/readyz")).status).toBe(401);
+    expect((await k3s.get("/readyz", node)).status).toBe(401);
     expect((await k3s.get("/v1-k3s/readyz")).status).toBe(401);
+    expect((await k3s.get("/v1-k3s/readyz", "basic=node:other")).status).toBe(401);
     expect((await k3s.getAsAdmin("/v1-k3s/readyz")).status).toBe(403);
     expect((await k3s.get("/v1-k3s/readyz", `basic=server:${host.token}`)).status).toBe(403);
+    expect(await k3s.get("/v1-k3s/readyz", node)).toEqual({ status: 200, body: "ok" });
+  });
+
+  test("advertises the supervisor's port and claims its own version", async () => {
+    const slice = await kubectl("get", "endpointslice", "kubernetes", "-o", "json");
+    expect(JSON.parse(slice)).toMatchObject({
+      endpoints: [{ addresses: ["fdaa:1:2::3"] }],
+      ports: [{ port: 6443 }],
+    });
+    const version = JSON.parse(await kubectl("get", "--raw", "/version"));
+    expect(version).toMatchObject({ gitVersion: "v1.36.4+k3s1", minor: "36" });
+  });
+
+  test("lets the API server know who is calling", async () => {
+    const whoami = async (...args: string[]): Promise<string> =>
+      await kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}", ...args);
+    expect(await whoami()).toBe("system:admin");
+    expect(await whoami("--as=somebody")).toBe("somebody");
+
+    const reviews = "/apis/authorization.k8s.io/v1";
+    const forged = ["X-Remote-User:system:admin", "X-Remote-Group:system:masters"];
+    expect((await k3s.get(reviews, ...forged)).status).toBe(401);
+    const account = await eventually("a token", async () => kubectl("create", "token", "default"));
+    expect((await k3s.get(reviews, `bearer=${account.trim()}`, ...forged)).status).toBe(200);
+    expect((await k3s.get("/api/v1/nodes", `bearer=${account.trim()}`, ...forged)).status).toBe(
+      403,
+    );
+    const node = `${host.files.folder}/agent/client-kubelet`;
+    const asNode = [`cert=${node}.crt`, `key=${node}.key`, ...forged];
+    expect((await k3s.get("/api/v1/namespaces", ...asNode)).status).toBe(403);
+    expect((await k3s.get("/v1-k3s/readyz", ...asNode)).status).toBe(200);
+  });
+
+  test.each([
+    ["kube-apiserver-client", "clientCa", ["digital signature", "client auth"]],
+    ["kubelet-serving", "serverCa", ["digital signature", "server auth"]],
+    ["kube-apiserver-client-kubelet", "clientCa", ["digital signature", "client auth"]],
+  ] as const)("signs %s with the right authority", async (signer, authority, usages) => {
+    const keys = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
+      "sign",
+      "verify",
+    ]);
+    const isClient = signer === "kube-apiserver-client";
+    const request = await Pkcs10CertificateRequestGenerator.create({
+      name: isClient ? "CN=somebody" : "O=system:nodes, CN=system:node:n",
+      keys,
+      signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
+      ...(signer === "kubelet-serving"
+        ? { extensions: [new SubjectAlternativeNameExtension([{ type: "dns", value: "n" }])] }
+        : {}),
+    });
+    const object = {
+      apiVersion: "certificates.k8s.io/v1",
+      kind: "CertificateSigningRequest",
+      metadata: { name: signer },
+      spec: {
+        request: Buffer.from(request.toString("pem")).toString("base64"),
+        signerName: `kubernetes.io/${signer}`,
+        usages,
+      },
+    };
+    const file = join(host.folder, `${signer}.json`);
+    writeFileSync(file, JSON.stringify(object));
+    const as = isClient ? [] : ["--as=system:node:n", "--as-group=system:nodes"];
+    await kubectl(
+      "create",
+      "-f",
+      file,
+      ...as,
+      "--as-group=system:masters",
+      ...(isClient ? ["--as=x"] : []),
+    );
+    await kubectl("certificate", "approve", signer);
+    const issued = await eventually("the certificate", async () => {
+      const text = await kubectl("get", "csr", signer, "-o", "jsonpath={.status.certificate}");
+      return text === "" ? undefined : Buffer.from(text, "base64");
+    });
+    const ca = new X509Certificate(readFileSync(host.files[authority]));
+    expect(new X509Certificate(issued).verify(ca.publicKey)).toBe(true);
+  });
+
+  test("gives a node its certificates for the agents' secret and a password of its own", async () => {
+    const path = "/v1-k3s/client-kubelet.crt";
+    const ask = (...headers: string[]): Promise<{ status: number; body: string }> =>
+      k3s.get(path, `basic=node:${host.token}`, ...headers);
+    expect((await ask()).status).toBe(400);
+    const first = await ask("k3s-Node-Name:Node-1", "k3s-Node-Password:one");
+    expect(new X509Certificate(first.body).subject).toBe("O=system:nodes\nCN=system:node:node-1");
+    expect((await ask("k3s-Node-Name:node-1", "k3s-Node-Password:one")).status).toBe(200);
+    expect((await ask("k3s-Node-Name:node-1", "k3s-Node-Password:two")).status).toBe(403);
+  });
+
+  test("keeps K3s' files", async () => {
+    const { files } = host;
+    const sha = new Bun.CryptoHasher("sha256").update(readFileSync(files.serverCa)).digest("hex");
+    expect(readFileSync(files.token, "utf8")).toBe(`K10${sha}::server:${host.token}\n`);
+    expect(statSync(files.token).mode & 0o777).toBe(0o600);
+    expect(statSync(files.kubeconfig).mode & 0o777).toBe(0o600);
+    const etc = join(host.folder, "bin/etc");
+    expect(readlinkSync(join(etc, "k3s/k3s.yaml"))).toBe(files.kubeconfig);
+    expect(readFileSync(join(etc, "node/password"), "utf8")).toMatch(/^[0-9a-f]{32}\n$/);
+    const admin = new X509Certificate(readFileSync(files.admin.cert));
+    expect(admin.subject).toBe("O=system:masters\nCN=system:admin");
+  });
+
+  test("deploys what lies in its manifests, and none of its own packages", async () => {
+    await eventually("the Namespace", async () => kubectl("get", "namespace", "from-a-manifest"));
+    await eventually("its role", async () =>
+      kubectl("get", "clusterrole", "system:k3s-controller"),
+    );
+    expect(readdirSync(host.files.manifests).toSorted()).toEqual([
+      "ours.yaml",
+      "rolebindings.yaml",
+    ]);
+  });
+
+  test("hides its command line and its environment, and is what it unpacked", () => {
+    const about = `/proc/${k3s.process.pid}`;
+    const title = readFileSync(`${about}/cmdline`, "utf8").replaceAll("\0", "");
+    expect(title).toBe(`${host.executable} server`);
+    expect(readFileSync(`${about}/environ`, "utf8").replaceAll("\0", "")).toBe("");
+    expect(readFileSync(`${about}/comm`, "utf8")).toBe("k3s-server\n");
+    expect(readlinkSync(`${about}/exe`)).toStartWith(`${host.files.unpacked}/`);
+  });
+
+  test("does not keep a second one from its port, which harms both", async () => {
+    const second = host.start({ beside: k3s });
+    expect(await second.ended()).toBe(0);
+    expect(second.log()).toMatch(
+      /level=error msg="Shutdown request received: .*\[::1\]:6444: bind: address already in use/,
+    );
   });
 });
+
+describe.skipIf(cannotRun)("a stand-in for K3s over its life", () => {
+  test("stops in time, comes back with its certificates, and leaves nothing when it is killed", async () => {
+    await using host = await k3sHost();
+    const first = host.start();
+    await first.ready();
+    await first.kubectl("create", "namespace", "kept");
+    const ca = readFileSync(host.files.serverCa, "utf8");
+    const { exitCode, tookMs } = await first.stop();
+    expect(exitCode).toBe(0);
+    expect(tookMs).toBeLessThan(STOP_LIMIT_MS);
+
+    // The token and the database alone bring everything back.
+    const kept = join(host.folder, "kept");
+    cpSync(join(host.files.folder, "server/db"), kept, { recursive: true });
+    rmSync(host.files.folder, { recursive: true });
+    mkdirSync(host.files.home, { recursive: true });
+    writeFileSync(host.files.config, "{}\n");
+    cpSync(kept, join(host.files.folder, "server/db"), { recursive: true });
+    const second = host.start();
+    await second.ready();
+    expect(readFileSync(host.files.serverCa, "utf8")).toBe(ca);
+    expect((await second.kubectl("get", "namespace", "kept")).exitCode).toBe(0);
+
+    const parts = await eventually("four parts", async () => {
+      const pids = partsOf(second);
+      return pids.length >= 4 ? pids : undefined;
+    });
+    second.process.kill("SIGKILL");
+    await second.process.exited;
+    await eventually("they are gone", async () =>
+      parts.every((pid) => processIdentity(pid) === undefined) ? true : undefined,
+    );
+
+    writeFileSync(host.tokenFile, "another-secret\n");
+    const third = host.start();
+    expect(await third.ended()).toBe(1);
+    expect(third.log()).toMatch(
+      /level=fatal msg=".*bootstrap data already found and encrypted with different token"/,
+    );
+  }, 120_000);
+
+  test("tells of a part that died, and ends with 0", async () => {
+    await using host = await k3sHost();
+    const k3s = host.start();
+    await k3s.ready();
+    const [apiserver] = partsOf(k3s, "apiserver");
+    process.kill(apiserver ?? 0, "SIGKILL");
+    expect(await k3s.ended()).toBe(0);
+    expect(k3s.log()).toContain('level=error msg="Shutdown request received: \\"apiserver exited');
+  }, 60_000);
+
+  test("issues aged certificates anew at its next start", async () => {
+    await using host = await k3sHost({ leafDays: 100, behaviour: "never-ready" });
+    const daysLeft = (): number => {
+      const { validTo } = new X509Certificate(readFileSync(host.files.admin.cert));
+      return Math.round((Date.parse(validTo) - Date.now()) / 86_400_000);
+    };
+    const first = host.start();
+    await first.says(/Polling for API server readiness/);
+    expect(daysLeft()).toBe(100);
+    await first.stop();
+    const second = host.start();
+    await second.says(/Polling for API server readiness/);
+    expect(daysLeft()).toBe(365);
+  }, 60_000);
+
+  test("unpacks itself anew for another version, and keeps the one before", async () => {
+    await using host = await k3sHost({ behaviour: "never-ready" });
+    const run = async (version: string): Promise<string> => {
+      await shapeK3s(host.executable, { version, behaviour: "never-ready" });
+      const k3s = host.start();
+      await k3s.says(/Polling for API server readiness/);
+      await k3s.stop();
+      return readlinkSync(join(host.files.unpacked, "current"));
+    };
+    const old = await run("v1.36.3+k3s1");
+    const current = await run("v1.36.4+k3s1");
+    expect(current).not.toBe(old);
+    expect(readlinkSync(join(host.files.unpacked, "previous"))).toBe(old);
+    expect(existsSync(old)).toBe(true);
+  }, 60_000);
+});
+
+describe.skipIf(cannotRun)("a stand-in for K3s that is asked for what cannot be", () => {
+  test.each([
+    ["an unknown flag", ["--no-such-flag"], {}, /flag provided but not defined: -no-such-flag/],
+    [
+      "a range that is none",
+      ["--service-cidr=fdaa/x"],
+      {},
+      /level=fatal .*invalid service-cidr fdaa\/x/,
+    ],
+    ["a stray K3S_URL", [], { K3S_URL: "https://[::1]:1" }, /level=fatal .*failed to get CA certs/],
+    ["a stray K3S_CONFIG_FILE", [], { K3S_CONFIG_FILE: "/nowhere" }, /level=fatal .*\/nowhere/],
+    ["a kubelet", ["--disable-agent=false"], {}, /level=fatal .*without --disable-agent/],
+  ] as const)("says so and ends with 1: %s", async (_, more, env, words) => {
+    await using host = await k3sHost();
+    const k3s = host.start({ args: host.args(...more), env });
+    expect(await k3s.ended()).toBe(1);
+    expect(k3s.log()).toMatch(words);
+  });
+
+  test.each([
+    [
+      "an unknown argument of a part",
+      ["--kube-apiserver-arg=no-such=1"],
+      /unknown flag: --no-such/,
+    ],
+    [
+      "an advertised address of another family",
+      ["--advertise-address=192.0.2.1"],
+      /Shutdown request received: .*must match public address family/,
+    ],
+    [
+      "a controller that does not exist",
+      ["--kube-controller-manager-arg=controllers=*,-nothing"],
+      /is not in the list of known controllers/,
+    ],
+  ] as const)(
+    "says so and ends with 0, as a part of it would: %s",
+    async (_, more, words) => {
+      await using host = await k3sHost();
+      const k3s = host.start({ args: host.args(...more) });
+      expect(await k3s.ended()).toBe(0);
+      expect(k3s.log()).toMatch(words);
+      expect(k3s.log()).toContain("Shutdown request received");
+    },
+    60_000,
+  );
+
+  test("ends with 0 where Nodes are to get ranges out of a network that is too wide", async () => {
+    await using host = await k3sHost();
+    const ours = /^--kube-controller-manager-arg=(controllers|allocate-node-cidrs)=/;
+    const args = host.args("--cluster-cidr=fdaa::/32").filter((arg) => !ours.test(arg));
+    const k3s = host.start({ args });
+    expect(await k3s.ended()).toBe(0);
+    expect(k3s.log()).toMatch(/Shutdown request received: .*controller-manager exited/);
+  }, 60_000);
+
+  test("does not know controllers of clouds from 1.37 on", async () => {
+    await using host = await k3sHost({ version: "v1.37.1+k3s1" });
+    const k3s = host.start();
+    expect(await k3s.ended()).toBe(0);
+    expect(k3s.log()).toMatch(/Shutdown request received: .*route.* is not in the list of known/);
+  }, 60_000);
+
+  test("needs a node's address where no route leads out", async () => {
+    await using host = await k3sHost();
+    const k3s = host.start({ args: host.args().filter((arg) => !arg.startsWith("--node-ip")) });
+    expect(await k3s.ended()).toBe(1);
+    expect(k3s.log()).toContain("no default routes found");
+  });
+
+  test("cannot listen where another program does", async () => {
+    await using host = await k3sHost({ behaviour: "never-ready" });
+    const blocker = host.start();
+    await blocker.says(/Polling for API server/);
+    const other = await k3sHost();
+    await using _ = other;
+    const script =
+      'Bun.listen({ hostname: "fdaa:1:2::3", port: 7443, socket: { data() {} } }); console.log("listens")';
+    const holder = Bun.spawn(
+      ["nsenter", `--net=/proc/${blocker.process.pid}/ns/net`, process.execPath, "-e", script],
+      { stdout: "pipe" },
+    );
+    await holder.stdout.getReader().read();
+    const k3s = other.start({ beside: blocker, args: other.args("--https-listen-port=7443") });
+    expect(await k3s.ended()).toBe(1);
+    expect(k3s.log()).toMatch(/level=fatal .*:7443: bind: address already in use/);
+    holder.kill();
+    await holder.exited;
+  }, 60_000);
+
+  test("never starts its scheduler without --disable-cloud-controller", async () => {
+    await using host = await k3sHost();
+    const args = host.args().filter((arg) => arg !== "--disable-cloud-controller");
+    const k3s = host.start({ args });
+    await k3s.ready();
+    expect(k3s.log()).toContain("Waiting for untainted node");
+    expect(partsOf(k3s, "scheduler")).toEqual([]);
+    expect(partsOf(k3s, "controller-manager")).toHaveLength(1);
+  }, 60_000);
+
+  test("reaches no node while its egress goes through agents", async () => {
+    await using host = await k3sHost();
+    const k3s = host.start({ args: host.args("--egress-selector-mode=agent") });
+    await k3s.ready();
+    const log = await k3s.getAsAdmin("/api/v1/namespaces/default/pods/web/log");
+    expect(log.status).toBe(502);
+    expect(log.body).toContain("failed to find Session for client");
+    expect((await k3s.getAsAdmin("/api/v1/namespaces/default/pods")).status).toBe(200);
+  }, 60_000);
+
+  test("of a plain user waits for ever unless it is rootless", async () => {
+    await using host = await k3sHost({ etc: "/etc/fks-not-writable/rancher" });
+    openTo(host, 65_534);
+    const prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    const plain = host.start({
+      prefix,
+      args: host.plainArgs().filter((arg) => arg !== "--rootless"),
+    });
+    await plain.says(/Waiting to retrieve agent configuration; .*permission denied/);
+    expect((await plain.get("/ping")).status).toBe(200);
+    expect((await plain.getAsAdmin("/readyz")).status).toBe(503);
+    expect((await plain.stop()).exitCode).toBe(0);
+
+    const rootless = host.start({ prefix, args: host.plainArgs() });
+    await rootless.ready();
+    expect(existsSync(join(host.files.folder, "agent/etc/rancher/node/password"))).toBe(true);
+    expect(readlinkSync(join(host.files.home, ".kube/k3s.yaml"))).toBe(host.files.kubeconfig);
+  }, 60_000);
+
+  test("built from source ends when nobody brings its role", async () => {
+    await using host = await k3sHost({ sourceBuild: true, rbacWaitSeconds: 0 });
+    const k3s = host.start();
+    expect(await k3s.ended()).toBe(0);
+    expect(k3s.log()).toMatch(/Shutdown request received: .*system:k3s-controller/);
+  }, 60_000);
+});
+
+describe.skipIf(cannotRun)("a stand-in for K3s that behaves badly", () => {
+  test.each([
+    ["crash-at-start", 1, /level=fatal msg="Error: starting kubernetes: preparing server: /],
+    ["datastore-locked", 1, /level=fatal .*database is locked"/],
+    [
+      "exit-0-after-failure",
+      0,
+      /level=error msg="Shutdown request received: \\"controller-manager/,
+    ],
+    ["panic-after-ready", 2, /^panic: runtime error: .*\n\ngoroutine \d+/m],
+    ["killed-after-ready", 137, /k3s is up and running/],
+  ] as const)(
+    "%s ends with %i",
+    async (behaviour, exitCode, words) => {
+      await using host = await k3sHost({ behaviour, delaySeconds: 0 });
+      const k3s = host.start();
+      expect(await k3s.ended()).toBe(exitCode);
+      expect(k3s.log()).toMatch(words);
+    },
+    60_000,
+  );
+
+  test("refuse-data takes a new data directory and refuses another version's", async () => {
+    await using host = await k3sHost({ version: "v1.36.3+k3s1", behaviour: "never-ready" });
+    const old = host.start();
+    await old.says(/Polling for API server/);
+    await old.stop();
+    await shapeK3s(host.executable, { version: "v1.36.4+k3s1", behaviour: "refuse-data" });
+    const k3s = host.start();
+    expect(await k3s.ended()).toBe(1);
+    expect(k3s.log()).toContain("cannot use the data of another version");
+  });
+
+  test.each([
+    ["never-ready", [200, 503, 503]],
+    ["datastore-stays-locked", [200, 503, 503]],
+    ["slow-start", [200, 503, 503]],
+    ["controllers-never-ready", [200, 200, 503]],
+    ["unauthorized", [200, 401, 200]],
+  ] as const)(
+    "%s answers its three probes with %p",
+    async (behaviour, wanted) => {
+      await using host = await k3sHost({ behaviour });
+      const k3s = host.start();
+      await eventually(
+        `${wanted}`,
+        async () => {
+          const answers = [
+            await k3s.get("/ping"),
+            await k3s.getAsAdmin("/readyz"),
+            await k3s.get("/v1-k3s/readyz", `basic=node:${host.token}`),
+          ];
+          return `${answers.map(({ status }) => status)}` === `${wanted}` ? true : undefined;
+        },
+        { explain: async () => k3s.log() },
+      );
+      expect((await k3s.stop()).exitCode).toBe(0);
+    },
+    60_000,
+  );
+
+  test("slow-start is ready after its time", async () => {
+    await using host = await k3sHost({ behaviour: "slow-start", delaySeconds: 1 });
+    await host.start().ready();
+  }, 60_000);
+
+  test.each([
+    ["slow-sql", /level=warning msg="Slow SQL: SELECT/],
+    ["compact-failed", /level=error msg="Compact failed: /],
+  ] as const)(
+    "%s is ready and says so",
+    async (behaviour, words) => {
+      await using host = await k3sHost({ behaviour });
+      const k3s = host.start();
+      await k3s.ready();
+      await k3s.says(words);
+    },
+    60_000,
+  );
+
+  test("stale-kubeconfig leaves one that leads nowhere", async () => {
+    await using host = await k3sHost({ behaviour: "stale-kubeconfig" });
+    const k3s = host.start();
+    await k3s.ready();
+    expect(readFileSync(host.files.kubeconfig, "utf8")).toContain("https://[fdaa:1:2::3]:1\n");
+  }, 60_000);
+
+  test("ignore-sigterm ends only when it is killed", async () => {
+    await using host = await k3sHost({ behaviour: "ignore-sigterm" });
+    const k3s = host.start();
+    await k3s.ready();
+    k3s.process.kill("SIGTERM");
+    await k3s.ready();
+    k3s.process.kill("SIGKILL");
+    expect(await k3s.process.exited).toBe(137);
+  }, 60_000);
+
+  test("deaf-after-ready takes connections and answers nothing", async () => {
+    await using host = await k3sHost({ behaviour: "deaf-after-ready", delaySeconds: 1 });
+    const k3s = host.start();
+    await k3s.ready();
+    await eventually("silence", async () =>
+      k3s.get("/ping", "timeout=1000").then(
+        () => undefined,
+        (error: Error) => /timed out/i.test(error.message) || undefined,
+      ),
+    );
+  }, 60_000);
+});
+
+/** Lets a plain user run it and own its data. */
+function openTo({ folder, files, tokenFile }: K3sHost, uid: number): void {
+  chmodSync(folder, 0o755);
+  // The parts' own executable may lie where only root gets to.
+  const program = join(folder, "bin/kube");
+  rmSync(program);
+  copyFileSync(kube, program);
+  for (const path of [tokenFile, files.folder, files.home, files.config]) chownSync(path, uid, uid);
+}
+
+/** Processes that it started, of one part or of all. */
+function partsOf({ process: { pid } }: K3sRun, part = ""): number[] {
+  return readdirSync(`/proc/${pid}/task`)
+    .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" "))
+    .filter((child) => child !== "")
+    .filter((child) => readFileSync(`/proc/${child}/cmdline`, "utf8").includes(`kube\0${part}`))
+    .map(Number);
+}

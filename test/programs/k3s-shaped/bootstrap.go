@@ -40,7 +40,7 @@ func (s *server) bundleFiles() map[string]string {
 		"ServerCAKey":        s.tls.key("server-ca"),
 		"RequestHeaderCA":    s.tls.cert("request-header-ca"),
 		"RequestHeaderCAKey": s.tls.key("request-header-ca"),
-		"ServiceKey":         s.tls.path("service.key"),
+		"ServiceKey":         s.tls.key("service"),
 		"PasswdFile":         s.files.server("cred/passwd"),
 		"EncryptionConfig":   s.files.encryptionConfig(),
 	}

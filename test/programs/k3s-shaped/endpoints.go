@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -21,10 +22,6 @@ func (s *server) keepEndpoints(ctx context.Context, client *apiClient) {
 
 func (s *server) applyEndpoints(ctx context.Context, client *apiClient) {
 	address, port := s.settings.advertise.String(), s.settings.advertisePort
-	family := "IPv4"
-	if s.settings.advertise.Is6() {
-		family = "IPv6"
-	}
 	ports := []object{{"name": "https", "port": port, "protocol": "TCP"}}
 	const namespace = "/namespaces/default/"
 	err := client.apply(ctx, "/api/v1"+namespace+"endpoints/kubernetes", object{
@@ -44,7 +41,7 @@ func (s *server) applyEndpoints(ctx context.Context, client *apiClient) {
 				"name":   "kubernetes",
 				"labels": object{"kubernetes.io/service-name": "kubernetes"},
 			},
-			"addressType": family,
+			"addressType": familyOf(s.settings.advertise),
 			"endpoints":   []object{{"addresses": []string{address}, "conditions": object{"ready": true}}},
 			"ports":       ports,
 		})
@@ -52,6 +49,13 @@ func (s *server) applyEndpoints(ctx context.Context, client *apiClient) {
 	if err != nil && ctx.Err() == nil {
 		klogError("controller.go:163", "\"Unhandled Error\" err=%q", "unable to sync kubernetes service: "+err.Error())
 	}
+}
+
+func familyOf(address netip.Addr) string {
+	if address.Is6() {
+		return "IPv6"
+	}
+	return "IPv4"
 }
 
 // every does it again and again, the first time after one interval.

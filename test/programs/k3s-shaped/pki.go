@@ -82,7 +82,13 @@ func (p pki) ensure(leaves []leaf) error {
 			return err
 		}
 	}
-	if err := p.ensureServiceKey(); err != nil {
+	// Of the service accounts, and those that kubelets share which bring no key of their own.
+	for _, name := range []string{"service", "client-kubelet", "serving-kubelet"} {
+		if err := p.ensureKey(name); err != nil {
+			return err
+		}
+	}
+	if err := copyFile(p.key("service"), p.key("service.current")); err != nil {
 		return err
 	}
 	for _, leaf := range leaves {
@@ -124,17 +130,15 @@ func (p pki) ensureAuthority(name string) error {
 	return copyFile(p.cert(name), p.path(name+".nochain.crt"))
 }
 
-func (p pki) ensureServiceKey() error {
-	if !exists(p.path("service.key")) {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return err
-		}
-		if err := writeKey(p.path("service.key"), key); err != nil {
-			return err
-		}
+func (p pki) ensureKey(name string) error {
+	if exists(p.key(name)) {
+		return nil
 	}
-	return copyFile(p.path("service.key"), p.path("service.current.key"))
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	return writeKey(p.key(name), key)
 }
 
 func (p pki) ensureLeaf(leaf leaf) error {

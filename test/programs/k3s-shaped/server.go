@@ -119,7 +119,7 @@ func (s *server) start(ctx context.Context, notifySocket string) error {
 	if !s.shape.is("never-ready") {
 		args := s.apiserverArgs()
 		info("Running kube-apiserver %s", strings.Join(args, " "))
-		if err := s.runPart(ctx, "apiserver", args); err != nil {
+		if err := s.startAPIServer(ctx, args); err != nil {
 			return err
 		}
 	}
@@ -135,6 +135,19 @@ func (s *server) start(ctx context.Context, notifySocket string) error {
 	info("k3s is up and running")
 	sayReady(notifySocket)
 	return s.startControllers(ctx)
+}
+
+// startAPIServer starts it, unless it would not start because of what endpoints.go does in its place.
+func (s *server) startAPIServer(ctx context.Context, args []string) error {
+	service, advertised := s.settings.serviceCIDRs[0], s.settings.advertise
+	if service.Addr().Is6() == advertised.Is6() {
+		return s.runPart(ctx, "apiserver", args)
+	}
+	words := fmt.Sprintf("service IP family %q must match public address family %q",
+		service.String(), advertised.String())
+	klogError("run.go:72", "\"command failed\" err=%q", words)
+	s.requestShutdown("apiserver exited: " + words)
+	return nil
 }
 
 func (s *server) refusesData() bool {
