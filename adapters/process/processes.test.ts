@@ -24,8 +24,10 @@ const logs = join(folder, "logs");
 const processes = hostProcesses({ logs, childrenFile, identityOf: processIdentity });
 const children: ChildProcess[] = [];
 const never = new AbortController().signal;
-afterAll(() => {
+afterAll(async () => {
   for (const child of children) child.kill("SIGKILL");
+  // Their ends are written down, which would make the folder again.
+  await Promise.all(children.map(({ exited }) => exited));
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -19,7 +19,7 @@ import { requireAlone } from "./strangers.ts";
 
 const never = new AbortController().signal;
 let dataDir = "";
-let pids: number[] = [];
+let started: { readonly pid: number; readonly exited: Promise<unknown> }[] = [];
 
 beforeEach(() => {
   dataDir = realpathSync(mkdtempSync(join(tmpdir(), "fks-strangers-")));
@@ -27,11 +27,13 @@ beforeEach(() => {
   for (const folder of ["k3s", "k3s-old"]) writeFileSync(join(dataDir, folder, "state.db"), "");
 });
 
-afterEach(() => {
-  for (const pid of pids) {
+afterEach(async () => {
+  for (const { pid } of started) {
     if (processIdentity(pid) !== undefined) process.kill(pid, "SIGKILL");
   }
-  pids = [];
+  // Their ends are written down, which would make the folder again.
+  await Promise.all(started.map(({ exited }) => exited));
+  started = [];
   rmSync(dataDir, { recursive: true, force: true });
 });
 
@@ -49,10 +51,10 @@ const requireAloneIn = (dir = dataDir, log = memoryLog()) =>
   );
 
 /** Waits until `script` has become the `sleep` that it ends with. */
-async function asleep(pid: number): Promise<number> {
-  pids.push(pid);
-  while (commandLineOf(pid) !== "sleep 60") await Bun.sleep(5);
-  return pid;
+async function asleep(child: (typeof started)[number]): Promise<number> {
+  started.push(child);
+  while (commandLineOf(child.pid) !== "sleep 60") await Bun.sleep(5);
+  return child.pid;
 }
 
 /** A child of ours that nobody wrote down, or of which the file was lost. */
@@ -61,14 +63,12 @@ function forgotten(script: string): Promise<number> {
   const logs = join(dataDir, "logs");
   const processes = hostProcesses({ logs, childrenFile, identityOf: processIdentity });
   const command = ["/bin/sh", "-c", `${script}; exec sleep 60`];
-  return asleep(processes.spawn({ name: "k3s", command, env: {}, cwd: dataDir }).pid);
+  return asleep(processes.spawn({ name: "k3s", command, env: {}, cwd: dataDir }));
 }
 
 function foreign(script: string): Promise<number> {
-  return asleep(
-    Bun.spawn(["/bin/sh", "-c", `${script}; exec sleep 60`], { cwd: dataDir, stdout: "ignore" })
-      .pid,
-  );
+  const command = ["/bin/sh", "-c", `${script}; exec sleep 60`];
+  return asleep(Bun.spawn(command, { cwd: dataDir, stdout: "ignore" }));
 }
 
 test.each(["cd k3s", "exec 7>>k3s/state.db", "exec 7<k3s/state.db"])(
