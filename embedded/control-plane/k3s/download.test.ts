@@ -1,5 +1,7 @@
+import { dlopen } from "bun:ffi";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -62,7 +64,8 @@ function here(
     releases,
     folder,
     web: { env, clock: hostClock(), patience: { ...PATIENCE, ...patience } },
-    onProgress: (line) => void lines.push(line),
+    // How long it has taken is left out.
+    onProgress: (line) => void lines.push(line.replace(/ \(\d+ s\)$/, "")),
     lines,
     binary: join(folder, "k3s"),
     part: join(folder, "k3s.part"),
@@ -114,9 +117,9 @@ test("a release is fetched, checked and put where it can be run, with its checks
   expect(statSync(at.binary).mode & 0o777).toBe(0o755);
   expect(readdirSync(at.folder).toSorted()).toEqual([".lock", "k3s", "sha256sum-amd64.txt"]);
   expect(releases.requests).toEqual([PATHS.sums, PATHS.binary]);
-  expect(at.lines).toEqual([
-    `Downloading K3s ${VERSION} from ${new URL(releases.url).host} (0 s)`,
-    `K3s ${VERSION} is downloaded and checked (0 s)`,
+  expect([at.lines[0], at.lines.at(-1)]).toEqual([
+    `Downloading K3s ${VERSION} from ${new URL(releases.url).host}`,
+    `K3s ${VERSION} is downloaded and checked`,
   ]);
 });
 
@@ -130,8 +133,8 @@ test("while it comes one hears how far it is", async () => {
   const at = here(releases.url);
   await downloadK3s(at, never);
 
-  expect(at.lines).toHaveLength(3);
-  expect(at.lines[1]).toMatch(/^K3s v1\.36\.4\+k3s1: 0\.\d of 0\.3 MiB, \d+ % \(\d s\)$/);
+  expect(at.lines.length).toBeGreaterThan(2);
+  expect(at.lines[1]).toMatch(/^K3s v1\.36\.4\+k3s1: 0\.\d of 0\.3 MiB, \d+ %$/);
 });
 
 describe("a digest recorded in the pin", () => {
@@ -288,17 +291,16 @@ describe("two processes", () => {
   test("fetch it once between them, and both have it", async () => {
     await using releases = await published();
     const at = here(releases.url);
-    const other = { ...at, lines: [], onProgress: (line: string) => void at.lines.push(line) };
     binaryFrom(releases, (response) => {
       setTimeout(() => response.end(K3S), 30);
       return true;
     });
 
-    const both = await Promise.all([downloadK3s(at, never), downloadK3s(other, never)]);
+    const both = await Promise.all([downloadK3s(at, never), downloadK3s(at, never)]);
 
     expect(both.toSorted()).toEqual(["cache", "download"]);
     expect(binaryRequests(releases)).toHaveLength(1);
-    expect(at.lines).toContain(`Another process fetches K3s ${VERSION}: waiting (0 s)`);
+    expect(at.lines).toContain(`Another process fetches K3s ${VERSION}: waiting`);
   });
 
   test("one of which was killed do not keep each other waiting", async () => {
@@ -537,31 +539,13 @@ describe("what a host can do to us", () => {
 });
 
 describe("a host that drops packets", () => {
-  let child: Bun.Subprocess<"ignore", "pipe">;
-  const held: Socket[] = [];
+  let host: Awaited<ReturnType<typeof packetDropper>>;
   let port = 0;
-
-  // Stopped, it accepts nothing; once its queue is full the kernel drops what comes.
   beforeAll(async () => {
-    const program = `require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 },
-      function () { console.log(this.address().port) })`;
-    child = Bun.spawn([process.execPath, "-e", program], { stdin: "ignore", stdout: "pipe" });
-    port = Number(new TextDecoder().decode((await child.stdout.getReader().read()).value));
-    child.kill("SIGSTOP");
-    for (let isFull = false; !isFull; ) {
-      const socket = connect(port, "127.0.0.1");
-      socket.on("error", () => {});
-      held.push(socket);
-      const connected = new Promise<boolean>((resolve) => {
-        socket.once("connect", () => resolve(false));
-      });
-      isFull = await Promise.race([connected, Bun.sleep(100).then(() => true)]);
-    }
+    host = await packetDropper();
+    ({ port } = host);
   });
-  afterAll(() => {
-    for (const socket of held) socket.destroy();
-    child.kill("SIGKILL");
-  });
+  afterAll(() => host.close());
 
   test("is given up soon", async () => {
     const at = here(`http://127.0.0.1:${port}/`, {}, { connectMs: 30 });
@@ -690,6 +674,36 @@ test("a cache that cannot be is named", async () => {
     `InvalidInput: K3s ${VERSION} cannot be downloaded: ${folder} cannot be a folder (ENOTDIR)`,
   );
 });
+
+/** A port on which nobody takes connections: its queue holds one, and then the kernel drops what comes. */
+async function packetDropper(): Promise<{ readonly port: number; close(): void }> {
+  const libc = dlopen("libc.so.6", {
+    socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+    bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
+    listen: { args: ["i32", "i32"], returns: "i32" },
+    getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+  });
+  const [AF_INET, SOCK_STREAM_CLOEXEC] = [2, 0o2000001];
+  const fd = libc.symbols.socket(AF_INET, SOCK_STREAM_CLOEXEC, 0);
+  const address = Buffer.from([AF_INET, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+  expect(libc.symbols.bind(fd, address, address.length)).toBe(0);
+  expect(libc.symbols.listen(fd, 0)).toBe(0);
+  libc.symbols.getsockname(fd, address, new Uint32Array([address.length]));
+  libc.close();
+
+  const port = address.readUInt16BE(2);
+  const queued = connect(port, "127.0.0.1");
+  await new Promise((resolve) => {
+    queued.once("connect", resolve);
+  });
+  return {
+    port,
+    close() {
+      queued.destroy();
+      closeSync(fd);
+    },
+  };
+}
 
 function end(response: ServerResponse, content: string | Buffer = ""): true {
   response.end(content);
