@@ -40,7 +40,7 @@ test.each([
   [
     "coloured: a compaction that was locked out",
     `${RED} Compact failed: failed to begin transaction: database is locked (5) (SQLITE_BUSY) `,
-    "compact-failed",
+    "locked",
   ],
   [
     "plain: a write that was locked out",

@@ -18,9 +18,11 @@ const FULL = endingIn("(?:database or disk is full|no space left on device)");
  */
 export function alarmIn(line: string): AlarmKind | undefined {
   const { message, fields } = partsOf(line.slice(0, LINE_MAX_LENGTH).trimEnd());
+  // The cause before what it kept from happening. Whoever waits for a lock to write says nothing:
+  // that somebody holds it comes out when a compaction fails for it.
   if (FULL.test(message)) return "disk-full";
-  if (message.startsWith("Compact failed: ")) return "compact-failed";
   if (LOCKED.test(message)) return "locked";
+  if (message.startsWith("Compact failed: ")) return "compact-failed";
   if (!message.startsWith("Slow SQL: ")) return undefined;
   const durationMs = goDurationMs(/(?:^| )duration=(\S+)/.exec(fields)?.[1] ?? "");
   return durationMs >= VERY_SLOW_MS ? "very-slow-sql" : "slow-sql";

@@ -39,7 +39,7 @@ export const ALARMS = {
   locked: {
     severity: "serious",
     sentence: "its file was locked by somebody else for longer than it waits",
-    remedy: "end the process that has it open, which fuser -v names, and let no other one near it",
+    remedy: "end the process that has it open; control-plane.strangers names it while it has",
   },
   "disk-full": {
     severity: "serious",
