@@ -44,7 +44,7 @@ export const ALARMS = {
   "disk-full": {
     severity: "serious",
     sentence: "there was no space left to write to",
-    remedy: "make room; nothing that was acknowledged is lost",
+    remedy: "make room: what died of it starts again by itself",
   },
   "wal-size": {
     severity: "serious",
