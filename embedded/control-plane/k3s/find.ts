@@ -49,7 +49,7 @@ const VERSION_TIMEOUT_MS = 60_000;
  * The K3s to use: the one that is named, else `k3s` on PATH when its minor is known to us, else the
  * pinned release, from the cache or downloaded into it.
  *
- * One from the cache is checked each time, which takes 60 ms: against the digest recorded in
+ * One from the cache is checked each time, which takes a tenth of a second: against the digest recorded in
  * `pin.json`, else against the checksum file beside it. Throws FksError with one sentence:
  * `NotFound` when the named file is none that can be run, `Unsupported` when it is no K3s we know or
  * there is none for this host, else what keeps us from downloading it.
