@@ -1,9 +1,20 @@
 /** The stand-in for K3s started by itself, in a network of its own, for its own tests. */
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { commandLineOf } from "#adapters/host/process-identity.ts";
 import { k3sArgs } from "#embedded/control-plane/k3s/args.ts";
 import { type K3sFiles, k3sFilesIn } from "#embedded/control-plane/k3s/files.ts";
+import { cachedKubePath } from "#embedded/control-plane/upstream/build.ts";
 import { eventually, type Ran, run } from "#test/e2e/process.ts";
 import { installK3sShaped, type K3sShape } from "./k3s-shaped.ts";
 
@@ -21,7 +32,9 @@ export interface K3sRun {
   says(words: RegExp): Promise<void>;
   /** Waits for its end by itself: the exit code. */
   ended(): Promise<number>;
-  /** Waits until all three probes answer 200. */
+  /** What `/ping`, `/readyz` and `/v1-k3s/readyz` answer those who may ask. */
+  probes(): Promise<number[]>;
+  /** Waits until all three answer 200. */
   ready(): Promise<void>;
   get(path: string, ...options: string[]): Promise<{ status: number; body: string }>;
   /** `get` with the administrator's certificate. */
@@ -54,6 +67,11 @@ interface StartOptions {
   /** In front of the executable, such as `setpriv`. */
   readonly prefix?: readonly string[];
 }
+
+/** They need root for a network of their own, and the upstream parts that `make setup` builds. */
+export const cannotRunK3s =
+  process.getuid?.() !== 0 ||
+  !existsSync(process.env["FKS_KUBE_BIN"] ?? cachedKubePath(process.env));
 
 /** An installed stand-in with a data directory. */
 export async function k3sHost(shape: K3sShape = {}): Promise<K3sHost> {
@@ -133,16 +151,19 @@ function runOf(
         "all three probes",
         async () => {
           if (child.exitCode !== null) return "ended";
-          const answers = [
-            await self.get("/ping"),
-            await self.getAsAdmin("/readyz"),
-            await self.get("/v1-k3s/readyz", `basic=node:${token}`),
-          ];
-          return answers.every(({ status }) => status === 200) ? "ready" : undefined;
+          return (await self.probes()).every((status) => status === 200) ? "ready" : undefined;
         },
         { explain },
       );
       if (outcome === "ended") throw new Error(`it ended with ${child.exitCode}\n${log()}`);
+    },
+    async probes() {
+      const answers = [
+        await self.get("/ping"),
+        await self.getAsAdmin("/readyz"),
+        await self.get("/v1-k3s/readyz", `basic=node:${token}`),
+      ];
+      return answers.map(({ status }) => status);
     },
     inNetwork: (...command) => run(["nsenter", `--net=/proc/${child.pid}/ns/net`, ...command]),
     async get(path, ...options) {
@@ -163,4 +184,13 @@ function runOf(
     },
   };
   return self;
+}
+
+/** Processes that it started, of one part or of all. */
+export function partsOf({ process: { pid } }: K3sRun, part = ""): number[] {
+  return readdirSync(`/proc/${pid}/task`)
+    .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" "))
+    .filter((child) => child !== "")
+    .filter((child) => commandLineOf(Number(child)).includes(`/kube ${part}`))
+    .map(Number);
 }
