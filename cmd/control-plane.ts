@@ -85,7 +85,7 @@ export function datastoreFolderOf({ engine }: Pick<Cluster, "engine">, paths: Da
 export async function writeAdminKubeconfig(
   paths: DataPaths,
   cluster: Cluster,
-  { admin, server }: ControlPlane,
+  { admin, server }: Pick<ControlPlane, "admin" | "server">,
 ): Promise<void> {
   const text = kubeconfigText({
     name: contextNameFor(cluster.name),

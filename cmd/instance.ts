@@ -5,9 +5,7 @@ import { hostClock } from "#adapters/host/clock.ts";
 import { lockDataDir } from "#adapters/host/data-dir-lock.ts";
 import { hostLog } from "#adapters/host/log.ts";
 import { requireFreePort } from "#adapters/host/ports.ts";
-import { processIdentity } from "#adapters/host/process-identity.ts";
 import { checkSocketPath } from "#adapters/host/role-socket.ts";
-import { endOrphans } from "#adapters/process/orphans.ts";
 import { FksError } from "#core/errors.ts";
 import { nodeAddressFor } from "#core/fly/network.ts";
 import type { Log } from "#core/ports/log.ts";
@@ -20,6 +18,7 @@ import { controlPlanePlanFor, prepareControlPlane, rememberControlPlane } from "
 import { runChecks } from "./doctor/check.ts";
 import { programChecks } from "./doctor/host.ts";
 import { chooseEngine } from "./engine.ts";
+import { endLeftovers } from "./leftovers.ts";
 import { MACHINES_API_HOST } from "./machines-api.ts";
 import { type DataPaths, roleSocketFor } from "./paths.ts";
 import { undoCutRestore } from "./restore-data.ts";
@@ -75,19 +74,14 @@ async function prepareLocked(
   unlock: () => void,
   signal: AbortSignal,
 ): Promise<Instance> {
-  const { childrenFile } = paths;
   const clock = hostClock();
   for (const folder of [paths.run, paths.logs]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   }
   requireSpace(config.dataDir);
   const log = fileLog(config, `${paths.logs}/serve.log`);
-  const orphans = await endOrphans(
-    { childrenFile, identityOf: processIdentity, clock, log },
-    signal,
-  );
-  if (orphans.length > 0)
-    console.step(`ended what a killed predecessor left: ${orphans.join(", ")}`);
+  const ended = await endLeftovers({ paths, clock, log }, signal);
+  if (ended.length > 0) console.step(`ended what a killed predecessor left: ${ended.join(", ")}`);
 
   if (await undoCutRestore(paths)) {
     console.step("undid a restore that was cut off: the data is what it was before");

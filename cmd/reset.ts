@@ -4,9 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { hostClock } from "#adapters/host/clock.ts";
 import { lockDataDir } from "#adapters/host/data-dir-lock.ts";
-import { processIdentity } from "#adapters/host/process-identity.ts";
 import { stopSignals } from "#adapters/host/signals.ts";
-import { endOrphans } from "#adapters/process/orphans.ts";
 import { FksError } from "#core/errors.ts";
 import { networkPlanFor } from "#core/fly/network.ts";
 import type { Clock } from "#core/ports/clock.ts";
@@ -17,6 +15,7 @@ import { removeRunDir } from "#embedded/machines-api/runtime/crun/run-dir.ts";
 import { readCluster } from "./cluster.ts";
 import { startConsole } from "./console.ts";
 import { examples } from "./help.ts";
+import { endLeftovers } from "./leftovers.ts";
 import { type DataPaths, dataPathsFor } from "./paths.ts";
 import { configOf, logFor, withConfigOptions } from "./role.ts";
 
@@ -61,8 +60,7 @@ async function reset(confirmed: boolean, command: Command): Promise<void> {
   const console = startConsole(process.stdout, () => clock.now());
   const log = logFor({ ...config, logLevel: "warn" }, "reset");
   try {
-    const { childrenFile } = paths;
-    await endOrphans({ childrenFile, identityOf: processIdentity, clock, log }, stop);
+    await endLeftovers({ paths, clock, log }, stop);
     await removeTraces({ paths, networkId: cluster.networkId, clock, log }, stop);
     console.step("containers and networks are removed");
     for (const name of CONTENT)

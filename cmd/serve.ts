@@ -3,12 +3,12 @@ import { Command } from "commander";
 import { hostClock } from "#adapters/host/clock.ts";
 import { processIdentity } from "#adapters/host/process-identity.ts";
 import { type StopSignals, stopSignals } from "#adapters/host/signals.ts";
-import { rotateLog } from "#adapters/process/log-file.ts";
 import { hostProcesses } from "#adapters/process/processes.ts";
-import { type Clock, sleep } from "#core/ports/clock.ts";
+import type { Clock } from "#core/ports/clock.ts";
 import type { ChildSpec } from "#core/supervisor/child.ts";
 import type { ChildReport } from "#core/supervisor/child-report.ts";
-import { type Supervisor, supervisor } from "#core/supervisor/supervisor.ts";
+import { supervisor } from "#core/supervisor/supervisor.ts";
+import { datastoreWatch } from "#embedded/control-plane/datastore/watch.ts";
 import { roleEnvironment, withoutProxyFor } from "./child-environment.ts";
 import { newsOf } from "./child-news.ts";
 import { roleChildren } from "./children.ts";
@@ -21,8 +21,7 @@ import { type Instance, prepareInstance } from "./instance.ts";
 import { type DataPaths, dataPathsFor, roleSocketFor } from "./paths.ts";
 import { configOf, withConfigOptions } from "./role.ts";
 import { startStatus } from "./status-api.ts";
-
-const UPKEEP_EVERY_MS = 600_000;
+import { keepUp } from "./upkeep.ts";
 
 export function serveCommand(): Command {
   const command = new Command("serve").description(
@@ -122,9 +121,21 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
   const scope = new AbortController();
   const stopping = AbortSignal.any([stop, scope.signal]);
   stop.addEventListener("abort", () => console.step("stopping"), { once: true });
-  const upkeep = keepUp(serving, children, stopping);
+  const datastore = datastoreWatch({
+    database: controlPlane.database,
+    logPath: join(paths.logs, `${controlPlane.databaseChild}.log`),
+    clock,
+    log,
+  });
+  const upkeep = Promise.all([
+    keepUp({ paths, instance, children, clock }, stopping),
+    datastore.run(stopping),
+  ]);
   try {
-    statusUrl = await startStatus({ config, paths, children, clock }, scope.signal);
+    statusUrl = await startStatus(
+      { config, paths, children, controlPlane, datastore, clock },
+      scope.signal,
+    );
     await children.run(stop).catch(async (error: unknown) => {
       throw upgrade === undefined ? error : await upgrade.undo(error);
     });
@@ -152,26 +163,6 @@ function childrenFor(options: {
   if (!withRoles) return children;
   const { first, last } = roleChildren(self, config.machines, apiChild);
   return [...first, ...children, ...last];
-}
-
-/** Certificates are renewed long before they end, and logs cut before they fill the disk. */
-async function keepUp(serving: Serving, children: Supervisor, signal: AbortSignal): Promise<void> {
-  const { specs, paths, instance, clock } = serving;
-  const { cluster, controlPlane, log } = instance;
-  for (;;) {
-    await sleep(clock, UPKEEP_EVERY_MS, signal).catch(() => {});
-    if (signal.aborted) return;
-    try {
-      for (const { name } of specs) rotateLog(join(paths.logs, `${name}.log`));
-      const { renewed, restart } = await controlPlane.upkeep();
-      if (restart !== undefined) children.restart(restart.child, restart.reason);
-      if (!renewed) continue;
-      await writeAdminKubeconfig(paths, cluster, controlPlane);
-      log.info("certificates renewed");
-    } catch (err) {
-      log.error("upkeep failed", { err });
-    }
-  }
 }
 
 /** How a person in this folder would call this very program. */

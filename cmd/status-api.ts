@@ -36,8 +36,8 @@ interface StatusApiOptions {
   readonly config: Config;
   readonly paths: DataPaths;
   readonly children: Supervisor;
-  readonly controlPlane?: ControlPlane;
-  readonly datastore?: DatastoreWatch;
+  readonly controlPlane: ControlPlane;
+  readonly datastore: DatastoreWatch;
   readonly clock: Clock;
 }
 
@@ -55,7 +55,7 @@ export async function startStatus(options: StatusApiOptions, signal: AbortSignal
   const own = ownMetrics({
     version: packageJson.version,
     children: () => children.report(),
-    datastore: () => datastore?.report(),
+    datastore: () => datastore.report(),
   });
   const tokenFile = statusTokenFor(paths);
   await ensureToken(tokenFile);
@@ -76,8 +76,8 @@ export async function startStatus(options: StatusApiOptions, signal: AbortSignal
         return statusReportFor({
           version: packageJson.version,
           cluster,
-          controlPlane: controlPlane && controlPlaneReport(controlPlane),
-          datastore: datastore?.report(),
+          controlPlane: controlPlaneReport(controlPlane),
+          datastore: datastore.report(),
           startedAtMs,
           nowMs: clock.now(),
           children: children.report(),
