@@ -1,6 +1,6 @@
 # `make` explains itself. Every target sets up what it needs; a second run finds it there.
 .DEFAULT_GOAL := help
-.PHONY: help setup check format golden pin-k3s test unit e2e build serve demo bench clean
+.PHONY: help system setup check format golden pin-k3s test unit e2e build serve demo bench clean
 .ONESHELL:
 .SHELLFLAGS := -euc
 
@@ -18,8 +18,11 @@ $(PACKAGES): package.json bun.lockb bunfig.toml
 	@$(BUN) install --frozen-lockfile --silent
 	@touch $@
 
-setup: $(PACKAGES) ## packages, system programs and the control plane's executable
-	@$(BUN) scripts/setup.ts system kube
+system: $(PACKAGES)
+	@$(BUN) scripts/setup.ts system
+
+setup: system ## packages, system programs and the upstream control plane's executable
+	@$(BUN) scripts/setup.ts kube
 
 check: $(PACKAGES) ## format, lint, types, unused code, architecture, generated files, lock file
 	@$(BUN) scripts/check.ts
@@ -45,10 +48,10 @@ e2e: setup build ## only the end-to-end tests
 build: $(PACKAGES) ## dist/fks-node, one executable
 	@$(BUN) scripts/build.ts
 
-serve: setup build ## a cluster on this host, until Ctrl-C
+serve: system build ## a cluster on this host, until Ctrl-C
 	@./dist/fks-node serve $(ARGS)
 
-demo: setup build ## load a small image into the running cluster and apply examples/
+demo: system build ## load a small image into the running cluster and apply examples/
 	@$(BUN) scripts/demo.ts $(ARGS)
 
 bench: setup build ## the measurements of docs/benchmarks.md
