@@ -92,6 +92,23 @@ test("a data directory that is in use is backed up, and not restored into", asyn
   }
 });
 
+test("a datastore that somebody else writes to is not replaced under their hands", async () => {
+  const it = dataDirectory(freshFolder(), "upstream");
+  const file = join(freshFolder(), "b.tar");
+  await fksNode("backup", it, file);
+  const program = join(import.meta.dir, "../test/programs/writes-kine.ts");
+  const writer = Bun.spawn([process.execPath, program, it.database], { stdout: "pipe" });
+  try {
+    for await (const _ of writer.stdout) break;
+    const { exitCode, stderr } = await fksNode("restore", it, file, "--yes");
+    expect(exitCode).toBe(4);
+    expect(stderr).toContain(`process ${writer.pid} (`);
+  } finally {
+    writer.kill("SIGKILL");
+    await writer.exited;
+  }
+});
+
 test("nothing is backed up in the middle of a restore or of an upgrade", async () => {
   const it = dataDirectory(freshFolder(), "upstream");
   const file = join(freshFolder(), "b.tar");

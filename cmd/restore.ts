@@ -2,12 +2,11 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { hostClock } from "#adapters/host/clock.ts";
 import { lockDataDir } from "#adapters/host/data-dir-lock.ts";
-import { processIdentity } from "#adapters/host/process-identity.ts";
 import { stopSignals } from "#adapters/host/signals.ts";
-import { endOrphans } from "#adapters/process/orphans.ts";
 import { FksError } from "#core/errors.ts";
 import { type Console, startConsole } from "./console.ts";
 import { examples } from "./help.ts";
+import { endLeftovers } from "./leftovers.ts";
 import { type DataPaths, dataPathsFor } from "./paths.ts";
 import {
   dropStaged,
@@ -65,8 +64,7 @@ async function restore(file: string, options: RestoreOptions, command: Command):
       console.step(
         `${file} is good: cluster ${clusterName}, Kubernetes ${kubernetesVersion}, ${objects} objects, of ${createdAt}`,
       );
-      const { childrenFile } = paths;
-      await endOrphans({ childrenFile, identityOf: processIdentity, clock, log }, stop);
+      await endLeftovers({ paths, clock, log }, stop);
       stop.throwIfAborted();
       const keptIn = await putInPlace(staged, { paths, nowMs: clock.now() });
       await forgetOldReplaced(paths);
