@@ -54,7 +54,7 @@ export async function chooseEngine(options: ChooseOptions, signal: AbortSignal):
     // Whoever names a file wants that one.
     if (!(error instanceof FksError) || config.k3sBin !== undefined) throw error;
     console.step(
-      `taking the upstream parts, since ${error.message}; fks-node serve --engine k3s, or --k3s-bin FILE, asks for K3s, and the choice is for good`,
+      `taking engine upstream, since ${error.message}; to have K3s, run fks-node reset and start with --engine k3s or --k3s-bin FILE`,
     );
     return upstream(options, signal);
   }
