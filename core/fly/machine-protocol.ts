@@ -7,6 +7,13 @@ import type { Machine, MachineId } from "./machine.ts";
 
 /** Metadata key; with the value `bundle` no container starts before a bundle was delivered. */
 export const AWAITS_KEY = "fks_awaits";
+/**
+ * Metadata keys; names of containers, separated by commas. Init containers end before others start;
+ * sidecars start before others, are stopped last in reverse order, and keep no Machine alive. What
+ * waits for what stands in `depends_on`.
+ */
+export const INIT_KEY = "fks_init";
+export const SIDECARS_KEY = "fks_sidecars";
 
 /** Where a Machine is found: its App's name and its id. */
 export interface MachineRef {
@@ -16,7 +23,8 @@ export interface MachineRef {
 
 /**
  * All that must not, or cannot, stand in a Machine's config. It is never shown by any read.
- * Delivering again replaces volumes' files at once and the rest from a container's next start on.
+ * Delivering again replaces volumes' files and the limits of what runs at once, and the rest from a
+ * container's next start on.
  */
 export interface Bundle {
   readonly containers: Readonly<Record<string, ContainerBundle>>;
@@ -24,6 +32,23 @@ export interface Bundle {
   readonly volumes: Readonly<Record<string, readonly VolumeFile[]>>;
   /** Lines for `/etc/hosts` beside the ones every Machine gets. */
   readonly hosts?: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
+  /** Kernel parameters of the Machine's own namespaces. */
+  readonly sysctls?: Readonly<Record<string, string>>;
+  /** All containers see each other's processes. */
+  readonly sharesProcesses?: boolean;
+  /** Group that owns the volumes, and that every process is in. */
+  readonly fsGroup?: number;
+  /** RFC 3339: when everything that still runs is stopped, `DeadlineExceeded`. */
+  readonly deadlineAt?: string;
+  /** Tried in order for images whose reference they match, then without any. */
+  readonly pullCredentials?: readonly PullCredential[];
+}
+
+/** `match` is `host[:port][/path]`, the host with `*` for parts of a name, as in Kubernetes. */
+export interface PullCredential {
+  readonly match: string;
+  readonly username: string;
+  readonly password: string;
 }
 
 export interface ContainerBundle {
@@ -37,6 +62,83 @@ export interface ContainerBundle {
   readonly resources?: ContainerResources;
   /** Names of this container's mounts that are read-only. */
   readonly readOnlyMounts?: readonly string[];
+  /** These win over `config.containers[].mounts`; several may show parts of one volume. */
+  readonly mounts?: readonly ContainerMount[];
+  readonly probes?: ContainerProbes;
+  /** `postStart` is awaited before the container counts as running, `preStop` inside the grace. */
+  readonly hooks?: { readonly postStart?: Handler; readonly preStop?: Handler };
+  readonly security?: ContainerSecurity;
+  /** A file whose text, at most 4096 bytes, becomes the message of the container's end. */
+  readonly terminationMessage?: { readonly path: string; readonly fallsBackToLogs: boolean };
+  readonly stdin?: boolean;
+  readonly stdinOnce?: boolean;
+  readonly tty?: boolean;
+  /** The first whose exit codes fit decides over a restart, else `config.containers[].restart`. */
+  readonly restartRules?: readonly RestartRule[];
+}
+
+export interface ContainerMount {
+  readonly name: string;
+  readonly path: string;
+  /** A file or folder of the volume; made when it is not there. Never leads out of the volume. */
+  readonly subPath?: string;
+  readonly readOnly?: boolean;
+}
+
+export interface ContainerProbes {
+  readonly startup?: ProbeSpec;
+  readonly readiness?: ProbeSpec;
+  readonly liveness?: ProbeSpec;
+}
+
+/** As in Kubernetes, every number given. */
+export interface ProbeSpec {
+  readonly handler: Handler;
+  readonly initialDelaySeconds: number;
+  readonly periodSeconds: number;
+  readonly timeoutSeconds: number;
+  readonly successThreshold: number;
+  readonly failureThreshold: number;
+  /** Wins over the Machine's grace when this probe ends the container. */
+  readonly terminationGracePeriodSeconds?: number;
+}
+
+/** What a probe or a hook does. Ports are numbers; without a host it is the Machine's address. */
+export type Handler =
+  | { readonly kind: "exec"; readonly command: readonly string[] }
+  | {
+      readonly kind: "http";
+      readonly scheme: "http" | "https";
+      readonly host?: string;
+      readonly port: number;
+      readonly path: string;
+      readonly headers: readonly { readonly name: string; readonly value: string }[];
+    }
+  | { readonly kind: "tcp"; readonly host?: string; readonly port: number }
+  | { readonly kind: "grpc"; readonly port: number; readonly service: string }
+  | { readonly kind: "sleep"; readonly seconds: number };
+
+/** Who a container runs as and what it may do; what is absent is the runtime's default. */
+export interface ContainerSecurity {
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  /** Refused at its start when the user is root, or a name that could be. */
+  readonly runAsNonRoot?: boolean;
+  readonly supplementalGroups?: readonly number[];
+  /** Only the groups given count, not those of the image's `/etc/group`. */
+  readonly strictGroups?: boolean;
+  readonly privileged?: boolean;
+  readonly capabilities?: { readonly add: readonly string[]; readonly drop: readonly string[] };
+  readonly noNewPrivileges?: boolean;
+  readonly readOnlyRootFilesystem?: boolean;
+  readonly seccomp?: "default" | "unconfined";
+  readonly unmaskedProc?: boolean;
+}
+
+export interface RestartRule {
+  readonly action: "restart";
+  readonly operator: "In" | "NotIn";
+  readonly exitCodes: readonly number[];
 }
 
 export interface ContainerResources {
@@ -66,6 +168,8 @@ export interface MachineReport {
   readonly containers: readonly ContainerReport[];
   /** Oldest first, the newest fifty. */
   readonly events: readonly ContainerEvent[];
+  /** Why the Machine ended all of its containers by itself: `DeadlineExceeded`, `Evicted`. */
+  readonly ended?: { readonly reason: string; readonly message: string };
 }
 
 export interface ContainerReport {
@@ -81,6 +185,14 @@ export interface ContainerReport {
   /** True once it runs and its startup check, if any, passed. */
   readonly started: boolean;
   readonly ready: boolean;
+  /** Limits that are in force; absent: the Machine's. */
+  readonly resources?: ContainerResources;
+  /** Who its first process is. */
+  readonly user?: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly groups: readonly number[];
+  };
 }
 
 /** Exactly one of the three is present, as in Kubernetes' ContainerState. */
