@@ -65,7 +65,7 @@ describe.skipIf(cannotRunK3s)("a stand-in for K3s that behaves badly", () => {
   }, 60_000);
 
   test.each([
-    ["slow-sql", /level=warning msg="Slow SQL: SELECT/],
+    ["slow-sql", /level=warning msg="Slow SQL: SELECT.* duration=6.2s name=ListCurrent$/m],
     ["compact-failed", /level=error msg="Compact failed: /],
   ] as const)(
     "%s is ready and says so",

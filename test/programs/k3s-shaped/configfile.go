@@ -12,12 +12,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-const defaultConfigFile = "/etc/rancher/k3s/config.yaml"
-
 // withConfigFile puts what the configuration file says in front of the command line.
-// The variable beats the flag; only the default file may be missing.
-func withConfigFile(args []string, getenv func(string) string) ([]string, error) {
+// The variable beats the flag; only the standard file, which is read when none is named, may be missing.
+func withConfigFile(args []string, standard string, getenv func(string) string) ([]string, error) {
 	path, named := configFileOf(args, getenv)
+	if !named {
+		path = standard
+	}
 	entries := &configEntries{}
 	for _, file := range append([]string{path}, dropIns(path)...) {
 		err := entries.read(file)
@@ -47,7 +48,7 @@ func configFileOf(args []string, getenv func(string) string) (string, bool) {
 			return args[i+1], true
 		}
 	}
-	return defaultConfigFile, false
+	return "", false
 }
 
 // dropIns are the files of `<config>.d`, in the order of their names.

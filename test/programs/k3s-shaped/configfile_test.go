@@ -31,7 +31,7 @@ func TestTheConfigFileComesBeforeTheCommandLine(t *testing.T) {
 		"config.yaml.d/1.yaml": "node-name: b\ndisable+: [servicelb]\n",
 		"config.yaml.d/2.yml":  "https-listen-port: 7443\n",
 	})
-	args, err := withConfigFile([]string{"--config", path, "--node-name=c"}, noVariable)
+	args, err := withConfigFile([]string{"--config", path, "--node-name=c"}, "/nowhere.yaml", noVariable)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,14 +47,14 @@ func TestTheConfigFileComesBeforeTheCommandLine(t *testing.T) {
 func TestTheVariableBeatsTheFlag(t *testing.T) {
 	path := writeConfig(t, map[string]string{"config.yaml": "node-name: of-the-variable\n"})
 	getenv := func(name string) string { return map[string]string{"K3S_CONFIG_FILE": path}[name] }
-	args, err := withConfigFile([]string{"--config=/nowhere.yaml"}, getenv)
+	args, err := withConfigFile([]string{"--config=/nowhere.yaml"}, "/nowhere.yaml", getenv)
 	if err != nil || args[0] != "--node-name=of-the-variable" {
 		t.Errorf("%q, %v", args, err)
 	}
 }
 
 func TestANamedConfigFileHasToBeThere(t *testing.T) {
-	if _, err := withConfigFile([]string{"--config=/nowhere.yaml"}, noVariable); !os.IsNotExist(err) {
+	if _, err := withConfigFile([]string{"--config=/nowhere.yaml"}, "/", noVariable); !os.IsNotExist(err) {
 		t.Errorf("%v", err)
 	}
 }
@@ -66,9 +66,21 @@ func TestAConfigFileHoldsKeysAndValues(t *testing.T) {
 		"{}\n":      "",
 		"# nothing": "",
 	} {
-		_, err := withConfigFile([]string{"--config=" + writeConfig(t, map[string]string{"config.yaml": content})}, noVariable)
+		_, err := withConfigFile([]string{"--config=" + writeConfig(t, map[string]string{"config.yaml": content})}, "", noVariable)
 		if (err == nil) != (words == "") || err != nil && !strings.Contains(err.Error(), words) {
 			t.Errorf("%q gives %v", content, err)
 		}
+	}
+}
+
+func TestTheStandardConfigFileNeedNotBeThere(t *testing.T) {
+	args, err := withConfigFile([]string{"--debug"}, "/nowhere.yaml", noVariable)
+	if err != nil || !slices.Equal(args, []string{"--debug"}) {
+		t.Errorf("%q, %v", args, err)
+	}
+	path := writeConfig(t, map[string]string{"config.yaml": "token: t\n"})
+	args, err = withConfigFile(nil, path, noVariable)
+	if err != nil || !slices.Equal(args, []string{"--token=t"}) {
+		t.Errorf("%q, %v", args, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -160,5 +161,37 @@ func TestUnpackingTurnsCurrentAndPrevious(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(second, "bin/k3s-server")); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestLinesAreWrittenAsK3sWritesThem(t *testing.T) {
+	at := time.Date(2026, 11, 22, 7, 1, 2, 0, time.UTC)
+	fields := map[string]string{"name": "List", "duration": "6.2s", "started": "07:01"}
+	want := `time="2026-11-22T07:01:02Z" level=info msg="Slow SQL" duration=6.2s name=List started="07:01"`
+	if got := logrusLine(at, "info", "Slow SQL", fields); got != want {
+		t.Error(got)
+	}
+	kine := `{"message":"Slow SQL","severity":"info","time":"2026-11-22T07:01:02.5Z","duration":"6.2s","name":"List","started":"07:01"}`
+	if got := asLogrus(kine); got != want {
+		t.Error(got)
+	}
+	for _, line := range []string{`{"level":"warn","msg":"not kine's"}`, "I1122 07:01:02.123456 1 a.go:1] b", ""} {
+		if asLogrus(line) != line {
+			t.Error(line)
+		}
+	}
+}
+
+func TestTheLastFailureOfAPartIsItsReason(t *testing.T) {
+	for said, want := range map[string]string{
+		"I1122 07:01:02.1 1 a.go:1] fine\nE1122 07:01:02.1 1 a.go:1] failed\nW1122 07:01:02.1 1 a.go:1] oh\n": "failed",
+		"F1122 07:01:02.1 1 a.go:1] at once":   "at once",
+		`time="t" level=fatal msg="no"` + "\n": `"no"`,
+		"usage: \nunknown flag: --x\n":         "unknown flag: --x",
+		"":                                     "",
+	} {
+		if got := copyLines(strings.NewReader(said)); got != want {
+			t.Errorf("%q: %q", said, got)
+		}
 	}
 }

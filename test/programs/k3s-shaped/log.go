@@ -3,7 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +24,26 @@ func writeLine(line string) {
 }
 
 func logAt(level, format string, values ...any) {
-	message := fmt.Sprintf(format, values...)
-	writeLine(fmt.Sprintf("time=%q level=%s msg=%q", time.Now().UTC().Format(time.RFC3339), level, message))
+	writeLine(logrusLine(time.Now(), level, fmt.Sprintf(format, values...), nil))
+}
+
+// logrusLine is a line of the first dialect; fields follow the message in the order of their names.
+func logrusLine(at time.Time, level, message string, fields map[string]string) string {
+	line := fmt.Sprintf("time=%q level=%s msg=%s", at.UTC().Format(time.RFC3339), level, quoted(message))
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		line += fmt.Sprintf(" %s=%s", name, quoted(fields[name]))
+	}
+	return line
+}
+
+var plainWord = regexp.MustCompile(`^[-._/@^+a-zA-Z0-9]*$`)
+
+// quoted is a value as logrus writes it: in quotation marks only where it needs them.
+func quoted(value string) string {
+	if plainWord.MatchString(value) {
+		return value
+	}
+	return strconv.Quote(value)
 }
 
 func info(format string, values ...any)     { logAt("info", format, values...) }

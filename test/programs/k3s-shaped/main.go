@@ -55,7 +55,7 @@ func main() {
 	case "--version", "-v":
 		fmt.Printf("k3s version %s (shaped)\ngo version %s\n", shape.Version, runtime.Version())
 	case "kubectl":
-		kubectl(filepath.Join(home, "kube"), os.Args[2:])
+		kubectl(filepath.Join(home, "kube"), filepath.Join(shape.Etc, "k3s/k3s.yaml"), os.Args[2:])
 	case "server":
 		serve(home, shape, extracted)
 	default:
@@ -65,16 +65,16 @@ func main() {
 }
 
 // kubectl becomes the upstream kubectl, with the kubeconfig of the host when none is named.
-func kubectl(kube string, args []string) {
+func kubectl(kube, standard string, args []string) {
 	if os.Getenv("KUBECONFIG") == "" {
-		os.Setenv("KUBECONFIG", "/etc/rancher/k3s/k3s.yaml")
+		os.Setenv("KUBECONFIG", standard)
 	}
 	err := syscall.Exec(kube, append([]string{kube, "kubectl"}, args...), os.Environ())
 	fatal("k3s-shaped: %s: %v", kube, err)
 }
 
 func serve(home string, shape shape, extracted bool) {
-	args, err := withConfigFile(os.Args[2:], os.Getenv)
+	args, err := withConfigFile(os.Args[2:], filepath.Join(shape.Etc, "k3s/config.yaml"), os.Getenv)
 	if err != nil {
 		fatal("%v", err)
 	}

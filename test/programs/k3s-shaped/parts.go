@@ -101,13 +101,19 @@ func asLogrus(line string) string {
 	if !strings.HasPrefix(line, `{"`) || json.Unmarshal([]byte(line), &fields) != nil || fields["severity"] == nil {
 		return line
 	}
-	text := fmt.Sprintf("time=%q level=%v msg=%q", fields["time"], fields["severity"], fields["message"])
-	for _, name := range []string{"duration", "name", "retries", "started"} {
-		if value, has := fields[name]; has {
-			text += fmt.Sprintf(" %s=%q", name, fmt.Sprint(value))
-		}
+	at, err := time.Parse(time.RFC3339Nano, fmt.Sprint(fields["time"]))
+	if err != nil {
+		return line
 	}
-	return text
+	rest := map[string]string{}
+	for name, value := range fields {
+		rest[name] = fmt.Sprint(value)
+	}
+	level, message := rest["severity"], rest["message"]
+	for _, name := range []string{"severity", "message", "time"} {
+		delete(rest, name)
+	}
+	return logrusLine(at, level, message, rest)
 }
 
 func (p *part) hasEnded() bool {

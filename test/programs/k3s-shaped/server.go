@@ -62,15 +62,19 @@ func (s *server) run() int {
 	notify := os.Getenv("NOTIFY_SOCKET")
 	os.Unsetenv("NOTIFY_SOCKET")
 	started := make(chan error, 1)
-	go func() { started <- s.start(ctx, notify) }()
+	go func() {
+		started <- s.start(ctx, notify)
+		close(started)
+	}()
 
+	starting := started
 	for {
 		select {
-		case err := <-started:
+		case err := <-starting:
 			if err != nil && !errors.Is(err, context.Canceled) {
 				fatal("Error: %v", err)
 			}
-			started = nil
+			starting = nil
 			continue
 		case reason := <-s.shutdowns:
 			logError("Shutdown request received: %q", reason)
@@ -84,6 +88,10 @@ func (s *server) run() int {
 		os.Exit(1) // The second one; the kernel ends the parts.
 	}()
 	cancel()
+	select {
+	case <-started: // Whatever it was about to start is started, or never will be.
+	case <-time.After(time.Second):
+	}
 	s.stop()
 	return 0
 }
@@ -107,7 +115,7 @@ func (s *server) start(ctx context.Context, notifySocket string) error {
 	}
 	s.gate.handlers.Store(true)
 	if s.shape.is("datastore-stays-locked") {
-		s.repeat(ctx, "error")
+		s.repeat(ctx, "error", nil)
 		return ctx.Err()
 	}
 	if err := s.bootstrapAgent(ctx); err != nil {
@@ -368,9 +376,9 @@ func (s *server) startControllers(ctx context.Context) error {
 func (s *server) misbehave(ctx context.Context) {
 	switch s.shape.Behaviour {
 	case "slow-sql":
-		s.repeat(ctx, "warning")
+		s.repeat(ctx, "warning", map[string]string{"duration": "6.2s", "name": "ListCurrent"})
 	case "compact-failed":
-		s.repeat(ctx, "error")
+		s.repeat(ctx, "error", nil)
 	case "exit-0-after-failure", "panic-after-ready", "killed-after-ready", "deaf-after-ready":
 		if sleep(ctx, s.shape.delay()); ctx.Err() != nil {
 			return
@@ -389,9 +397,10 @@ func (s *server) misbehave(ctx context.Context) {
 }
 
 // repeat says its behaviour's words every second.
-func (s *server) repeat(ctx context.Context, level string) {
-	logAt(level, "%s", s.shape.words())
-	every(ctx, time.Second, func() { logAt(level, "%s", s.shape.words()) })
+func (s *server) repeat(ctx context.Context, level string, fields map[string]string) {
+	say := func() { writeLine(logrusLine(time.Now(), level, s.shape.words(), fields)) }
+	say()
+	every(ctx, time.Second, say)
 }
 
 // stop ends the parts: those that use the datastore first, the datastore last.

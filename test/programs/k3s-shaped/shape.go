@@ -22,7 +22,8 @@ type shape struct {
 	DelaySeconds *float64 `json:"delaySeconds"`
 	// Message replaces the words of a behaviour that says something.
 	Message string `json:"message"`
-	// Etc is where a K3s of root puts its node password and its kubeconfig: /etc/rancher.
+	// Etc is where a K3s of root puts its node password and its kubeconfig, and where it looks for a
+	// configuration file that is not named: /etc/rancher.
 	Etc string `json:"etc"`
 	// LeafDays is how much of their life new certificates have left. A certificate that is issued
 	// anew at a later start has all of it.
