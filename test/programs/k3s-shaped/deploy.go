@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"syscall"
 	"time"
 )
 
@@ -121,10 +120,14 @@ func (s *server) deployOne(ctx context.Context, path string, applied map[string]
 	}
 	command := exec.CommandContext(ctx, filepath.Join(s.home, "kube"),
 		"kubectl", "--kubeconfig="+s.files.kubeconfig("admin"), "apply", "--filename="+path)
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if output, err := command.CombinedOutput(); err != nil {
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	if err = s.parts.launch(command); err == nil {
+		err = command.Wait()
+	}
+	if err != nil {
 		if ctx.Err() == nil {
-			logError("Failed to process config: failed to process %s: %s", path, bytes.TrimSpace(output))
+			logError("Failed to process config: failed to process %s: %v: %s", path, err, bytes.TrimSpace(output.Bytes()))
 		}
 		return
 	}

@@ -46,15 +46,12 @@ func newParts(home string) *partsIn {
 // start runs `kube <name> <args>` in the current folder, and writes what it says line by line.
 func (p *partsIn) start(name string, args []string) (*part, error) {
 	command := exec.Command(filepath.Join(p.home, "kube"), append([]string{name}, args...)...)
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	output, writer, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	command.Stdout, command.Stderr = writer, writer
-	started := make(chan error)
-	p.requests <- func() { started <- command.Start() }
-	err = <-started
+	err = p.launch(command)
 	writer.Close()
 	if err != nil {
 		return nil, err
@@ -70,6 +67,14 @@ func (p *partsIn) start(name string, args []string) (*part, error) {
 		close(part.done)
 	}()
 	return part, nil
+}
+
+// launch starts a command that does not outlive this process, and that no signal to its group reaches.
+func (p *partsIn) launch(command *exec.Cmd) error {
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	started := make(chan error)
+	p.requests <- func() { started <- command.Start() }
+	return <-started
 }
 
 var failureLine = regexp.MustCompile(`^[EF]\d{4} [^\]]*\] (.*)$|^time="[^"]*" level=(?:error|fatal) msg=(.*)$`)
