@@ -2,14 +2,16 @@
 import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensureKube } from "#embedded/control-plane/upstream/build.ts";
+import type { EngineName } from "#embedded/control-plane/engine.ts";
+import { ENGINE_NAME, type TestEngine, testEngine } from "./engine.ts";
 import { eventually, type Ran, type RunOptions, run, succeed } from "./process.ts";
 
-const EXECUTABLE = "dist/fks-node";
+export const EXECUTABLE = "dist/fks-node";
 const START_TIMEOUT_MS = 90_000;
 
 export interface Cluster {
   readonly dataDir: string;
+  readonly engine: TestEngine;
   /** The running `serve`. */
   pid(): number;
   /** kubectl with this cluster's kubeconfig; throws when it fails. */
@@ -20,6 +22,8 @@ export interface Cluster {
   apply(...objects: readonly object[]): Promise<void>;
   /** `kubectl get … -o json`. */
   get<T>(...args: readonly string[]): Promise<T>;
+  /** Base URL of the API server. */
+  server(): Promise<string>;
   /** fks-node's own subcommands with this data directory. */
   fks(args: readonly string[], options?: RunOptions): Promise<Ran>;
   /** The command line of kubectl, for tests that drive it by hand. */
@@ -37,19 +41,28 @@ export interface Cluster {
 }
 
 /** Starts a cluster and waits until its Nodes are Ready. `flags` go to `serve`. */
-export async function startCluster(flags: readonly string[] = []): Promise<Cluster> {
-  const dataDir = mkdtempSync(join(tmpdir(), "fks-e2e-"));
-  const kube = await ensureKube({ onProgress: () => {} }, AbortSignal.timeout(60 * 60_000));
+export async function startCluster(
+  flags: readonly string[] = [],
+  engineName: EngineName = ENGINE_NAME,
+): Promise<Cluster> {
+  const folder = mkdtempSync(join(tmpdir(), "fks-e2e-"));
+  const dataDir = join(folder, "data");
+  const engine = await testEngine(engineName, join(folder, "k3s"));
   const env = {
+    ...engine.env,
     KUBECONFIG: join(dataDir, "kubeconfig"),
-    FKS_ENGINE: "upstream",
-    FKS_KUBE_BIN: kube,
+    // A K3s that is asked for kubectl unpacks itself where it has been unpacked.
+    K3S_DATA_DIR: join(dataDir, "k3s"),
     NO_COLOR: "1",
   };
-  const outputFile = join(dataDir, "serve.out");
+  const outputFile = join(folder, "serve.out");
   let serve: Bun.Subprocess | undefined;
 
-  const kubectlCommand = (args: readonly string[]): readonly string[] => [kube, "kubectl", ...args];
+  const kubectlCommand = (args: readonly string[]): readonly string[] => [
+    engine.program,
+    "kubectl",
+    ...args,
+  ];
   const output = (): string => readFileSync(outputFile, "utf8");
   const running = (): Bun.Subprocess => {
     if (serve === undefined) throw new Error("serve does not run");
@@ -58,6 +71,7 @@ export async function startCluster(flags: readonly string[] = []): Promise<Clust
 
   const cluster: Cluster = {
     dataDir,
+    engine,
     env,
     output,
     kubectlCommand,
@@ -73,6 +87,8 @@ export async function startCluster(flags: readonly string[] = []): Promise<Clust
     async get(...args) {
       return JSON.parse(await cluster.kubectl(["get", ...args, "-o", "json"]));
     },
+    server: () =>
+      cluster.kubectl(["config", "view", "-o", "jsonpath={.clusters[0].cluster.server}"]),
     fks: (args, options) =>
       run([EXECUTABLE, ...args, "--data-dir", dataDir], {
         ...options,
@@ -106,7 +122,7 @@ export async function startCluster(flags: readonly string[] = []): Promise<Clust
     async close() {
       if (serve !== undefined) await cluster.stop();
       await succeed([EXECUTABLE, "reset", "--yes", "--data-dir", dataDir], { env });
-      rmSync(dataDir, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true });
     },
   };
   await cluster.start();

@@ -2,10 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Cluster, startCluster } from "./cluster.ts";
+import { type Cluster, EXECUTABLE, startCluster } from "./cluster.ts";
+import { CONTROL_PLANE_PARTS, ENGINE_NAME } from "./engine.ts";
 import { eventually, run } from "./process.ts";
-
-const EXECUTABLE = "dist/fks-node";
 
 describe("the commands a person types", () => {
   let cluster: Cluster;
@@ -41,7 +40,9 @@ describe("the commands a person types", () => {
       const { stdout, exitCode } = await cluster.fks(["status", "-o", "json"]);
       return exitCode === 0 ? JSON.parse(stdout) : undefined;
     });
-    expect(JSON.stringify(report)).toContain("apiserver");
+    expect(report.controlPlane).toMatchObject({ engine: ENGINE_NAME });
+    const parts = report.parts.map(({ name }: { name: string }) => name);
+    expect(parts).toEqual(expect.arrayContaining([...CONTROL_PLANE_PARTS[ENGINE_NAME]]));
     expect((await cluster.fks(["status"])).stdout).toContain("kubelet");
   });
 

@@ -5,6 +5,7 @@ import { WEB_IMAGE } from "./images.ts";
 import { eventually } from "./process.ts";
 
 export interface PodOptions {
+  readonly namespace?: string;
   readonly spec?: object;
   readonly container?: object;
   readonly labels?: Readonly<Record<string, string>>;
@@ -15,7 +16,7 @@ export function podOf(name: string, options: PodOptions = {}): object {
   return {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name, labels: options.labels ?? {} },
+    metadata: { name, namespace: options.namespace ?? "default", labels: options.labels ?? {} },
     spec: {
       terminationGracePeriodSeconds: 2,
       containers: [{ name: "main", image: WEB_IMAGE, ...options.container }],
@@ -76,6 +77,14 @@ export function podWhen(
 export const isRunning = (pod: Pod): boolean =>
   pod.status?.phase === "Running" &&
   pod.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
+
+/** What the web image answers at this address, once it listens: a Pod is Ready when it has started. */
+export function pageOf(address: string | undefined): Promise<string> {
+  return eventually(`${address} answers`, async () => {
+    const answer = await fetch(`http://[${address}]:8080/`, { signal: AbortSignal.timeout(5_000) });
+    return answer.text();
+  });
+}
 
 /** Waits until the Pod's object is gone. */
 export async function podGone(cluster: Cluster, name: string, timeoutMs = 30_000): Promise<void> {

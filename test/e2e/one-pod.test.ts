@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Pod } from "#core/kube/pod.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 import { loadImages, WEB_IMAGE } from "./images.ts";
-import { eventReasons, isRunning, podGone, podOf, podWhen } from "./objects.ts";
+import { eventReasons, isRunning, pageOf, podGone, podOf, podWhen } from "./objects.ts";
 import { eventually } from "./process.ts";
 
 describe("one Pod, end to end", () => {
@@ -29,8 +29,7 @@ describe("one Pod, end to end", () => {
       imageID: expect.stringContaining("@sha256:"),
       containerID: expect.stringContaining("fks://"),
     });
-    const answer = await fetch(`http://[${address}]:8080/`);
-    expect(await answer.text()).toBe(`${WEB_IMAGE}\n`);
+    expect(await pageOf(address)).toBe(`${WEB_IMAGE}\n`);
   });
 
   test("kubectl get shows the Pod Running and kubectl describe its Events in the kubelet's words", async () => {
