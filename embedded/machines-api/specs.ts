@@ -59,6 +59,9 @@ export function machineSpecFor(
     },
     cpuMillis: guest.cpus * 1_000,
     memoryBytes: guest.memory_mb * MIB,
+    sysctls: {},
+    sharesProcesses: false,
+    fsGroup: undefined,
   };
 }
 
@@ -102,6 +105,11 @@ export function containerSpecFor(source: SpecSource): SpecResult {
       env: envOf(source, config),
       cwd: given.workingDir ?? (image.config.WorkingDir || "/"),
       user: config.user ?? image.config.User ?? "",
+      groups: [],
+      security: undefined,
+      sharesProcesses: false,
+      stdin: false,
+      stdinOnce: false,
       tty: record.config.containers === undefined && record.config.init?.tty === true,
       cpuMillis: given.resources?.cpu_millis,
       memoryBytes: given.resources?.memory_bytes,
@@ -110,6 +118,7 @@ export function containerSpecFor(source: SpecSource): SpecResult {
         readOnly: given.readOnlyMounts?.includes(mount.volume.name) ?? false,
       })),
       files,
+      terminationMessagePath: undefined,
     },
   };
 }

@@ -13,13 +13,17 @@
 import { FksError } from "#core/errors.ts";
 import type { LogOptions } from "#core/fly/machine-protocol.ts";
 import type { Clock } from "#core/ports/clock.ts";
+import type { Connection } from "#core/ports/machine-protocol.ts";
+import { noneAttach } from "./none-attach.ts";
 import { noneExec } from "./none-exec.ts";
 import type {
   ContainerExit,
   ContainerId,
   ContainerSpec,
   FoundContainer,
+  MachineStats,
   Runtime,
+  StartedUser,
   VolumeSpec,
 } from "./runtime.ts";
 
@@ -37,6 +41,16 @@ const SIGNALS: Readonly<Record<string, number>> = {
 };
 
 const ECHO_PORT = 7;
+
+const NOTHING_USED = {
+  cpuNanoseconds: 0,
+  memoryBytes: 0,
+  usageBytes: 0,
+  rssBytes: 0,
+  pageFaults: 0,
+  majorPageFaults: 0,
+  processes: 1,
+};
 
 interface Running {
   readonly id: ContainerId;
@@ -57,7 +71,6 @@ export function noRuntime(clock: Clock): Runtime {
 
   function end(running: Running, exitCode: number, signal?: number): void {
     if (running.exit !== undefined) return;
-    running.ends.abort();
     running.exit = {
       id: running.id,
       exitCode,
@@ -65,13 +78,15 @@ export function noRuntime(clock: Clock): Runtime {
       oomKilled: false,
       atMs: clock.now(),
     };
+    running.ends.abort();
     for (const listener of listeners) listener(running.exit);
   }
 
-  function runningOf(id: ContainerId): Running {
+  function livingOf(id: ContainerId): Running {
     const running = containers.get(keyOf(id));
     if (running === undefined) throw new FksError("NotFound", `container ${id.name} is not here`);
-    return running;
+    if (running.exit === undefined) return running;
+    throw new FksError("Conflict", `container ${id.name} has ended`);
   }
 
   function begin(running: Running, args: readonly string[]): void {
@@ -89,7 +104,8 @@ export function noRuntime(clock: Clock): Runtime {
       if (!machines.has(machineId)) machines.set(machineId, new Map());
       return Promise.resolve();
     },
-    start({ id, args, mounts }) {
+    start(container) {
+      const { id, args, mounts } = container;
       const volumes = machines.get(id.machineId);
       if (volumes === undefined) {
         return Promise.reject(new FksError("Unavailable", "the Machine is not prepared"));
@@ -102,7 +118,7 @@ export function noRuntime(clock: Clock): Runtime {
       const running = { id, mounts, log, startedAtMs, ends: new AbortController() };
       containers.set(keyOf(id), running);
       begin(running, args);
-      return Promise.resolve({ pid: 0, startedAtMs });
+      return Promise.resolve({ pid: 0, startedAtMs, user: userOf(container) });
     },
     signal(id, signalName) {
       const running = containers.get(keyOf(id));
@@ -131,32 +147,56 @@ export function noRuntime(clock: Clock): Runtime {
     list: () => Promise.resolve([...containers.values()].map(foundOf)),
     onExit: (listener) => void listeners.push(listener),
     async exec(id, request, signal) {
-      const { mounts, exit } = runningOf(id);
-      if (exit !== undefined) throw new FksError("Conflict", `container ${id.name} has ended`);
+      const { mounts } = livingOf(id);
       const volumes = machines.get(id.machineId) ?? new Map<string, VolumeSpec>();
       return noneExec(request, { mounts, volumes }, signal);
     },
+    async attach(id, request, signal) {
+      const running = livingOf(id);
+      return noneAttach(request, { ended: running.ends.signal, exit: () => running.exit }, signal);
+    },
+    terminationMessage: () => Promise.resolve(""),
+    resize: async (id) => void livingOf(id),
     logs(id, options) {
       const bytes = new TextEncoder().encode(
         linesOf(containers.get(keyOf(id))?.log ?? "", options),
       );
       return Promise.resolve(new Response(bytes).body ?? new ReadableStream());
     },
-    connect(_machineId, port) {
-      if (port === ECHO_PORT) return Promise.resolve(new TransformStream<Uint8Array, Uint8Array>());
-      return Promise.reject(new FksError("Unavailable", `connection to port ${port} refused`));
-    },
+    connect: (_machineId, port) => echoAt(port),
+    dial: (_machineId, { port }) => echoAt(port),
     writeVolume(machineId, volume) {
       machines.get(machineId)?.set(volume.name, volume);
       return Promise.resolve();
     },
-    stats: (machineId) =>
-      Promise.resolve(
-        [...containers.values()]
-          .filter(({ id, exit }) => id.machineId === machineId && exit === undefined)
-          .map(({ id }) => ({ name: id.name, cpuNanoseconds: 0, memoryBytes: 0 })),
-      ),
+    stats: (machineId) => Promise.resolve(statsOf(machineId, containers.values())),
   };
+}
+
+function statsOf(machineId: string, containers: Iterable<Running>): MachineStats {
+  const running = [...containers].filter(
+    ({ id, exit }) => id.machineId === machineId && exit === undefined,
+  );
+  return {
+    containers: running.map(({ id, startedAtMs }) => ({
+      name: id.name,
+      startedAtMs,
+      ...NOTHING_USED,
+    })),
+    volumes: [],
+    network: undefined,
+  };
+}
+
+function echoAt(port: number): Promise<Connection> {
+  if (port === ECHO_PORT) return Promise.resolve(new TransformStream<Uint8Array, Uint8Array>());
+  return Promise.reject(new FksError("Unavailable", `connection to port ${port} refused`));
+}
+
+function userOf({ security, groups }: ContainerSpec): StartedUser {
+  const { runAsUser = 0, runAsGroup = 0, supplementalGroups = [] } = security ?? {};
+  const all = new Set([runAsGroup, ...supplementalGroups, ...groups]);
+  return { uid: runAsUser, gid: runAsGroup, groups: [...all] };
 }
 
 function foundOf({ id, startedAtMs, exit }: Running): FoundContainer {

@@ -2,7 +2,7 @@
  * What *running* means on this host. Two implementations: `crun` (real processes) and `none`
  * (states only). The Machines API decides order, restarts and back-off; a runtime only obeys.
  */
-import type { ExitStatus, LogOptions } from "#core/fly/machine-protocol.ts";
+import type { ContainerSecurity, ExitStatus, LogOptions } from "#core/fly/machine-protocol.ts";
 import type { Connection, ExecRequest } from "#core/ports/machine-protocol.ts";
 import type { ImageConfig } from "../images/images.ts";
 
@@ -15,7 +15,10 @@ export interface Runtime {
    */
   prepare(machine: MachineSpec, signal: AbortSignal): Promise<void>;
 
-  /** Creates and starts one container of a prepared Machine. `InvalidInput` when it cannot run. */
+  /**
+   * Creates and starts one container of a prepared Machine. `InvalidInput` when it cannot run; when
+   * the reason is who it would run as or a path of a volume, in the kubelet's words.
+   */
   start(container: ContainerSpec, signal: AbortSignal): Promise<StartedContainer>;
 
   /** Sends a signal to the container's main process; one that ended already is a success. */
@@ -41,16 +44,33 @@ export interface Runtime {
 
   exec(id: ContainerId, request: ExecRequest, signal: AbortSignal): Promise<ExitStatus>;
 
+  /**
+   * The streams of the container's own first process, from now on; resolves when it has ended.
+   * Several may be attached, and what it writes goes on into its log. Abort only detaches.
+   * `Conflict` when it has ended already.
+   */
+  attach(id: ContainerId, request: AttachRequest, signal: AbortSignal): Promise<ExitStatus>;
+
+  /** The text the container left in its termination file, at most 4096 bytes; "" without one. */
+  terminationMessage(id: ContainerId, signal: AbortSignal): Promise<string>;
+
+  /** New limits for a container that runs; `undefined` is the Machine's. */
+  resize(id: ContainerId, limits: ContainerLimits, signal: AbortSignal): Promise<void>;
+
   /** Bytes as `kubectl logs` prints them. */
   logs(id: LogId, options: LogOptions, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 
   /** A TCP connection to 127.0.0.1, then ::1, inside the Machine. `Unavailable` when refused. */
   connect(machineId: string, port: number, signal: AbortSignal): Promise<Connection>;
 
+  /** A TCP connection from inside the Machine to a host there or elsewhere. As `connect` else. */
+  dial(machineId: string, target: DialTarget, signal: AbortSignal): Promise<Connection>;
+
   /** Replaces the files of a volume atomically (`..data` swap). */
   writeVolume(machineId: string, volume: VolumeSpec, signal: AbortSignal): Promise<void>;
 
-  stats(machineId: string, signal: AbortSignal): Promise<readonly ContainerStats[]>;
+  /** What the Machine uses now; a container that does not run is not in it. */
+  stats(machineId: string, signal: AbortSignal): Promise<MachineStats>;
 }
 
 export interface ContainerId {
@@ -62,6 +82,19 @@ export interface ContainerId {
 
 /** `previous` logs are the attempt before. */
 export type LogId = ContainerId;
+
+export type AttachRequest = Omit<ExecRequest, "command" | "tty">;
+
+export interface ContainerLimits {
+  readonly cpuMillis: number | undefined;
+  readonly memoryBytes: number | undefined;
+}
+
+export interface DialTarget {
+  /** An address, or a name as this host resolves it. */
+  readonly host: string;
+  readonly port: number;
+}
 
 export interface MachineSpec {
   readonly machineId: string;
@@ -77,6 +110,12 @@ export interface MachineSpec {
   /** Limits of the whole Machine. */
   readonly cpuMillis: number;
   readonly memoryBytes: number;
+  /** Kernel parameters of the Machine's own namespaces. */
+  readonly sysctls: Readonly<Record<string, string>>;
+  /** All containers see each other's processes; none of them is the first. */
+  readonly sharesProcesses: boolean;
+  /** Group that owns the volumes. */
+  readonly fsGroup: number | undefined;
 }
 
 export interface MachineAddress {
@@ -98,16 +137,29 @@ export interface ContainerSpec {
   readonly cwd: string;
   /** `""`: the image's user; else `name`, `uid`, `name:group`, `uid:gid`. */
   readonly user: string;
+  /** Groups of every process besides its user's own. */
+  readonly groups: readonly number[];
+  readonly security: ContainerSecurity | undefined;
+  /** As its Machine's. */
+  readonly sharesProcesses: boolean;
+  /** Its first process can be written to; else it finds its input at the end. */
+  readonly stdin: boolean;
+  /** Its input ends with the first `attach` that gave some. */
+  readonly stdinOnce: boolean;
   readonly tty: boolean;
   readonly cpuMillis: number | undefined;
   readonly memoryBytes: number | undefined;
   readonly mounts: readonly MountSpec[];
   readonly files: readonly FileSpec[];
+  /** Where the container finds its termination file; it has none without. */
+  readonly terminationMessagePath: string | undefined;
 }
 
 export interface MountSpec {
   readonly volume: VolumeSpec;
   readonly path: string;
+  /** A file or folder of the volume, made when it is not there; never leads out of it. */
+  readonly subPath?: string;
   readonly readOnly: boolean;
 }
 
@@ -134,6 +186,14 @@ export interface StartedContainer {
   /** 0 with the runtime `none`. */
   readonly pid: number;
   readonly startedAtMs: number;
+  readonly user: StartedUser;
+}
+
+/** Who the first process is; `groups` has its own group first. */
+export interface StartedUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
 }
 
 export interface FoundContainer {
@@ -153,8 +213,37 @@ export interface ContainerExit {
   readonly atMs: number;
 }
 
+export interface MachineStats {
+  readonly containers: readonly ContainerStats[];
+  /** Volumes of the kinds `disk` and `memory`. */
+  readonly volumes: readonly VolumeStats[];
+  readonly network: NetworkStats | undefined;
+}
+
 export interface ContainerStats {
   readonly name: string;
+  readonly startedAtMs: number;
+  /** Since its start. */
   readonly cpuNanoseconds: number;
+  /** The working set: without what the kernel could drop at once. */
   readonly memoryBytes: number;
+  /** All of it, caches too. */
+  readonly usageBytes: number;
+  readonly rssBytes: number;
+  readonly pageFaults: number;
+  readonly majorPageFaults: number;
+  readonly processes: number;
+}
+
+export interface VolumeStats {
+  readonly name: string;
+  readonly usedBytes: number;
+  /** Absent: as much as the host has. */
+  readonly capacityBytes?: number;
+}
+
+/** Of the Machine's own interface. */
+export interface NetworkStats {
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
 }

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { FksError } from "#core/errors.ts";
 import { type Clock, sleep } from "#core/ports/clock.ts";
 import { runProgram, tryProgram } from "../../network/run-program.ts";
-import type { ContainerId, ContainerSpec, StartedContainer } from "../runtime.ts";
+import type { ContainerId, ContainerSpec, StartedContainer, StartedUser } from "../runtime.ts";
 import { isAlive, readAttempt, saveAttempt } from "./attempt-state.ts";
 import { makeBundle, type SharedPaths } from "./bundle.ts";
 import type { Cgroups } from "./cgroups.ts";
@@ -79,8 +79,14 @@ export function containerAttempts(options: AttemptsOptions): Attempts {
       try {
         const cgroup = options.cgroups.containerPath(id);
         const facts = { ...options.facts, countsSwap: options.cgroups.countsSwap() };
-        await makeBundle(folders.attempt(id), { container, machine, paths, cgroup, facts });
-        return await launch(options, container, signal);
+        const user = await makeBundle(folders.attempt(id), {
+          container,
+          machine,
+          paths,
+          cgroup,
+          facts,
+        });
+        return await launch(options, container, user, signal);
       } catch (error) {
         // Not with `signal`: what was begun must go, also when nobody waits any more.
         await erase(id, clock.timeout(CLEAN_UP_TIMEOUT_MS)).catch(() => {});
@@ -94,6 +100,7 @@ export function containerAttempts(options: AttemptsOptions): Attempts {
 async function launch(
   { folders, cgroups, exits, clock, runtime, conmon }: AttemptsOptions,
   { id, tty }: ContainerSpec,
+  user: StartedUser,
   signal: AbortSignal,
 ): Promise<StartedContainer> {
   const folder = folders.attempt(id);
@@ -111,7 +118,7 @@ async function launch(
     conmonPid === undefined ? undefined : cgroups.adoptConmon(conmonPid),
   ]);
   exits.track(id, process);
-  return { pid, startedAtMs };
+  return { pid, startedAtMs, user };
 }
 
 async function release(

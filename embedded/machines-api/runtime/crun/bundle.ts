@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FksError } from "#core/errors.ts";
-import type { ContainerSpec } from "../runtime.ts";
+import type { ContainerSpec, StartedUser } from "../runtime.ts";
 import type { AttemptFolder } from "./folders.ts";
 import { checkProgram, userIn } from "./image-checks.ts";
 import { insideRoot } from "./inside-root.ts";
@@ -21,10 +21,14 @@ interface BundleRequest {
 }
 
 /**
- * Makes all that the OCI runtime wants to find: root file system, files in it, configuration.
+ * Makes all that the OCI runtime wants to find: root file system, files in it, configuration. Gives
+ * who the container will run as.
  * Throws FksError `InvalidInput` when the image has no such program or user.
  */
-export async function makeBundle(folder: AttemptFolder, request: BundleRequest): Promise<void> {
+export async function makeBundle(
+  folder: AttemptFolder,
+  request: BundleRequest,
+): Promise<StartedUser> {
   const { container, machine, paths, cgroup, facts } = request;
   const { upper, work, root, persist, bundle } = folder;
   for (const path of [upper, work, root, persist, bundle]) mkdirSync(path, { recursive: true });
@@ -41,14 +45,17 @@ export async function makeBundle(folder: AttemptFolder, request: BundleRequest):
     await mkdir(insideRoot(root, container.cwd), { recursive: true });
   });
   checkProgram(root, container);
+  const user = userIn(root, container);
   const config = ociConfigFor({
     machine,
     container,
-    user: userIn(root, container),
+    user,
     paths: { ...paths, root, cgroup },
     host: facts,
   });
   await writeFile(folder.config, JSON.stringify(config), { mode: 0o600 });
+  const { uid, gid, additionalGids } = user;
+  return { uid, gid, groups: [gid, ...additionalGids] };
 }
 
 /** What an image's own tree forbids is the caller's mistake; anything else is the host's state. */

@@ -3,8 +3,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { FksError } from "#core/errors.ts";
 import type { NetworkPlan } from "#core/fly/network.ts";
 import { type Clock, sleep } from "#core/ports/clock.ts";
-import type { ContainerId } from "../runtime.ts";
+import type { ContainerId, ContainerLimits } from "../runtime.ts";
 import type { CgroupHierarchy, CgroupLayout } from "./cgroup-layout.ts";
+import { changeLimits } from "./group-limits.ts";
+import { type GroupUsage, usageOf } from "./group-usage.ts";
 import { cpuFor } from "./oci-config.ts";
 
 /** Controllers that Machines are limited by; version 2 hands them down level by level. */
@@ -39,15 +41,11 @@ export interface Cgroups {
   tidy(): void;
   /** Whether the kernel killed a process of this group for memory. */
   hasOomKill(path: string): boolean;
-  usage(path: string): CgroupUsage | undefined;
+  usage(path: string): GroupUsage | undefined;
+  /** New limits for a group that is in use; see `changeLimits`. */
+  limit(path: string, limits: ContainerLimits): Promise<void>;
   /** Whether swap is counted; asked for after a Machine was prepared. */
   countsSwap(): boolean;
-}
-
-export interface CgroupUsage {
-  readonly cpuNanoseconds: number;
-  /** Without what the kernel could drop at once, as the kubelet counts its working set. */
-  readonly memoryBytes: number;
 }
 
 export function hostCgroups(plan: NetworkPlan, layout: CgroupLayout, clock: Clock): Cgroups {
@@ -117,7 +115,19 @@ export function hostCgroups(plan: NetworkPlan, layout: CgroupLayout, clock: Cloc
       return Number(/^oom_kill (\d+)/m.exec(textOf(`${memory?.path}${path}/${file}`))?.[1]) > 0;
     },
 
-    usage: (path) => (isUnified ? usageUnified(path) : usageSplit(path)),
+    usage: (path) =>
+      usageOf(
+        {
+          memory: folderOf(memory, path),
+          cpu: folderOf(cpu, path),
+          accounting: folderOf(hierarchyWith("cpuacct"), path),
+          pids: folderOf(hierarchyWith("pids"), path),
+        },
+        isUnified,
+      ),
+
+    limit: async (path, limits) =>
+      changeLimits({ memory: folderOf(memory, path), cpu: folderOf(cpu, path) }, limits, isUnified),
   };
 
   /** All hierarchies, while the network is being made: the first container finds its parents. */
@@ -128,27 +138,10 @@ export function hostCgroups(plan: NetworkPlan, layout: CgroupLayout, clock: Cloc
     if (memory !== undefined) await limitMemory(`${memory.path}${path}`, limits.memoryBytes);
     if (cpu !== undefined) await limitCpu(`${cpu.path}${path}`, limits.cpuMillis);
   }
+}
 
-  function usageUnified(path: string): CgroupUsage | undefined {
-    const folder = `${memory?.path}${path}`;
-    if (!existsSync(folder)) return undefined;
-    const cpuUs = Number(/^usage_usec (\d+)/m.exec(textOf(`${folder}/cpu.stat`))?.[1] ?? 0);
-    const used = Number(textOf(`${folder}/memory.current`));
-    const idle = /^inactive_file (\d+)/m.exec(textOf(`${folder}/memory.stat`))?.[1];
-    return { cpuNanoseconds: cpuUs * 1_000, memoryBytes: Math.max(0, used - Number(idle ?? 0)) };
-  }
-
-  function usageSplit(path: string): CgroupUsage | undefined {
-    const folder = `${memory?.path}${path}`;
-    if (!existsSync(folder)) return undefined;
-    const accounting = hierarchyWith("cpuacct")?.path ?? "";
-    const used = Number(textOf(`${folder}/memory.usage_in_bytes`));
-    const idle = /^total_inactive_file (\d+)/m.exec(textOf(`${folder}/memory.stat`))?.[1];
-    return {
-      cpuNanoseconds: Number(textOf(`${accounting}${path}/cpuacct.usage`)),
-      memoryBytes: Math.max(0, used - Number(idle ?? 0)),
-    };
-  }
+function folderOf(hierarchy: CgroupHierarchy | undefined, path: string): string | undefined {
+  return hierarchy === undefined ? undefined : `${hierarchy.path}${path}`;
 }
 
 /** Every level hands its controllers down before a group below may be limited. */

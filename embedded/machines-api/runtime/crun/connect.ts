@@ -1,6 +1,9 @@
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
 import { FksError } from "#core/errors.ts";
 import type { Connection } from "#core/ports/machine-protocol.ts";
 import { withNetns } from "../../network/netns.ts";
+import type { DialTarget } from "../runtime.ts";
 
 /** A server inside a Machine listens on either; IPv4 first, as most do. */
 const LOOPBACKS = ["127.0.0.1", "::1"] as const;
@@ -25,6 +28,35 @@ export async function connectInside(
     }
   }
   throw new FksError("Unavailable", `nothing listens on port ${port}`, { cause: refused });
+}
+
+/**
+ * A TCP connection from inside the network namespace to any host. A name is resolved here, before.
+ * Throws FksError `Unavailable` when the host cannot be found or reached.
+ */
+export async function dialInside(
+  netns: string,
+  { host, port }: DialTarget,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const address = await addressOf(host);
+  signal.throwIfAborted();
+  try {
+    return await connect(netns, address, port, signal);
+  } catch (error) {
+    if (error instanceof FksError) throw error;
+    signal.throwIfAborted();
+    throw new FksError("Unavailable", `cannot connect to ${host} port ${port}`, { cause: error });
+  }
+}
+
+async function addressOf(host: string): Promise<string> {
+  if (isIP(host) !== 0) return host;
+  try {
+    return (await lookup(host)).address;
+  } catch (error) {
+    throw new FksError("Unavailable", `lookup ${host}: no such host`, { cause: error });
+  }
 }
 
 async function connect(

@@ -166,9 +166,8 @@ describe("a container", () => {
     );
 
     expect(found.map(({ state }) => state)).toEqual(["running"]);
-    expect((await world.runtime.stats(id.machineId, world.signal)).map(({ name }) => name)).toEqual(
-      ["app"],
-    );
+    const { containers } = await world.runtime.stats(id.machineId, world.signal);
+    expect(containers.map(({ name }) => name)).toEqual(["app"]);
   });
 });
 

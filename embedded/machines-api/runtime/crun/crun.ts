@@ -10,7 +10,7 @@ import type { ContainerId, FoundContainer, Runtime } from "../runtime.ts";
 import { type AttemptState, isAlive, isOnlyCreated, readAttempt } from "./attempt-state.ts";
 import { containerAttempts } from "./attempts.ts";
 import { hostCgroups } from "./cgroups.ts";
-import { connectInside } from "./connect.ts";
+import { connectInside, dialInside } from "./connect.ts";
 import { execInContainer } from "./exec.ts";
 import type { ExecTarget } from "./exec-target.ts";
 import { type Exits, watchExits } from "./exits.ts";
@@ -20,6 +20,7 @@ import { logStream } from "./logs.ts";
 import { preparedMachines } from "./machines.ts";
 import { awaitsSignal, signalProcess } from "./processes.ts";
 import { ensureRunDir } from "./run-dir.ts";
+import { terminationMessageIn } from "./termination.ts";
 import { turns } from "./turns.ts";
 import { ensureVolume, writeFilesVolume } from "./volumes.ts";
 
@@ -130,15 +131,30 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
       await inTurn(`${machineId}/${volume.name}`, write);
     },
 
+    dial: async (machineId, target, aborted) =>
+      dialInside(machineNetnsFor(plan, machineId), target, aborted),
+
+    attach: (id) =>
+      Promise.reject(new FksError("Unsupported", `container ${id.name} cannot be attached to`)),
+
+    terminationMessage: async (id) => terminationMessageIn(folders.attempt(id)),
+
+    async resize(id, limits) {
+      const state = readAttempt(folders.attempt(id));
+      if (state === undefined) throw new FksError("NotFound", `container ${id.name} is not here`);
+      if (!isAlive(state)) throw new FksError("Conflict", `container ${id.name} has ended`);
+      await cgroups.limit(cgroups.containerPath(id), limits);
+    },
+
     async stats(machineId) {
-      return attempts.of(machineId).flatMap((id) => {
+      const containers = attempts.of(machineId).flatMap((id) => {
         const state = readAttempt(folders.attempt(id));
-        const usage =
-          state !== undefined && isAlive(state)
-            ? cgroups.usage(cgroups.containerPath(id))
-            : undefined;
-        return usage === undefined ? [] : [{ name: id.name, ...usage }];
+        if (state === undefined || !isAlive(state)) return [];
+        const usage = cgroups.usage(cgroups.containerPath(id));
+        if (usage === undefined) return [];
+        return [{ name: id.name, startedAtMs: state.startedAtMs, ...usage }];
       });
+      return { containers, volumes: [], network: undefined };
     },
   };
 }

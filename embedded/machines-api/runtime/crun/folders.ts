@@ -37,6 +37,8 @@ export interface AttemptFolder {
   readonly conmonPid: string;
   readonly persist: string;
   readonly oom: string;
+  /** What the container says of its own end; outlives its root. */
+  readonly termination: string;
   readonly log: string;
   readonly rotatedLog: string;
   /** conmon's FIFO. */
@@ -82,6 +84,7 @@ export function foldersFor(plan: NetworkPlan, machinesDir: string): Folders {
         conmonPid: `${path}/conmon.pid`,
         persist: `${path}/persist`,
         oom: `${path}/persist/oom`,
+        termination: `${path}/termination`,
         log: `${path}/log`,
         rotatedLog: `${path}/log.1`,
         control: `${bundle}/ctl`,

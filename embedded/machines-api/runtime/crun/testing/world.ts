@@ -117,6 +117,9 @@ export function machineSpec(plan: NetworkPlan, serial: number): MachineSpec {
     dns: { nameservers: [plan.resolver], searches: ["a.internal"], options: ["ndots:5"] },
     cpuMillis: 1_000,
     memoryBytes: 256 * MIB,
+    sysctls: {},
+    sharesProcesses: false,
+    fsGroup: undefined,
   };
 }
 
@@ -139,11 +142,17 @@ export function containerSpec(
     env: [],
     cwd: "/",
     user: "",
+    groups: [],
+    security: undefined,
+    sharesProcesses: false,
+    stdin: false,
+    stdinOnce: false,
     tty: false,
     cpuMillis: undefined,
     memoryBytes: undefined,
     mounts: [],
     files: [],
+    terminationMessagePath: undefined,
     ...changes,
   };
 }
