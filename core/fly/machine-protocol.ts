@@ -52,6 +52,8 @@ export interface PullCredential {
 }
 
 export interface ContainerBundle {
+  /** Why it is not to be started, whatever else is given; one that runs already runs on. */
+  readonly refused?: { readonly reason: string; readonly message: string };
   /** In order; they win over `config.containers[].env`. */
   readonly env?: readonly { readonly name: string; readonly value: string }[];
   /** With a value these win over `config.containers[].entrypoint` and `.cmd`; `[]` is a value. */
