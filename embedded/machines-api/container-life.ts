@@ -55,6 +55,8 @@ export function containerStarted(
     ...container,
     phase: "running",
     hasStarted: true,
+    isStarted: true,
+    isReady: true,
     startedMs,
     failBackOffMs: 0,
     shown: { running: { startedAt: iso(startedMs) } },
@@ -88,6 +90,8 @@ export function containerExited(
     exit: end,
     shown,
     phase: "done",
+    isStarted: false,
+    isReady: false,
     unreleased: [...container.unreleased, container.attempt],
   };
   if (record.stopping !== undefined || record.state === "destroying") {

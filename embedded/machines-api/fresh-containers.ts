@@ -1,6 +1,7 @@
 import type { MachineConfig } from "#core/fly/machine.ts";
 import { containersOf } from "./policy.ts";
 import { type ContainerRecord, lastStateOf } from "./record.ts";
+import { hasForerunners } from "./roles.ts";
 
 /** Containers as the config wants them, before their next start; counts of known names go on. */
 export function freshContainers(
@@ -10,7 +11,9 @@ export function freshContainers(
   const wanted = containersOf(config);
   return wanted.map(({ name, image, depends_on = [] }) => {
     const known = previous.find((other) => other.name === name);
-    const waitsForInit = depends_on.some(({ condition }) => condition === "exited_successfully");
+    const waitsForInit =
+      hasForerunners(config) ||
+      depends_on.some(({ condition }) => condition === "exited_successfully");
     const fresh: ContainerRecord = {
       name,
       image,
@@ -21,6 +24,8 @@ export function freshContainers(
       containerID: "",
       shown: { waiting: { reason: waitsForInit ? "PodInitializing" : "ContainerCreating" } },
       hasStarted: false,
+      isStarted: false,
+      isReady: false,
       notBeforeMs: 0,
       crashBackOffMs: 0,
       failBackOffMs: 0,

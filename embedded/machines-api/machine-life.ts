@@ -131,6 +131,11 @@ function ending(
   };
 }
 
+/** Nothing is left to live for: whatever still runs is stopped, with its grace. */
+export function endingByItself(record: MachineRecord, moment: Moment): MachineRecord {
+  return ending(record, "stop", { to: "stopped", byItself: true }, moment);
+}
+
 /** From here on there is no way back: all that is left of the Machine goes. */
 export function destroyAsked(record: MachineRecord, moment: Moment): MachineRecord {
   if (!isPossible(record.state, "destroy")) return record;

@@ -50,6 +50,11 @@ const MIGRATIONS: readonly string[] = [
      event TEXT NOT NULL,
      PRIMARY KEY (machine, seq)
    ) WITHOUT ROWID;`,
+  `UPDATE containers SET record = json_set(
+     record,
+     '$.isStarted', json(iif(phase = 'running', 'true', 'false')),
+     '$.isReady', json(iif(phase = 'running', 'true', 'false'))
+   );`,
 ];
 
 /** Brings an opened database to the newest schema. A newer one than ours is a sentence, not a guess. */

@@ -1,5 +1,6 @@
-import { configOf, policyOf, stopFor } from "./policy.ts";
+import { configOf, policyOf } from "./policy.ts";
 import { type ContainerRecord, containerOf, type MachineRecord } from "./record.ts";
+import { stopOf } from "./stop-order.ts";
 
 /** One effect on the host or one change of the record. Steps with one `key` never run together. */
 export type Step =
@@ -47,7 +48,8 @@ export function planFor(record: MachineRecord, around: Surroundings): Plan {
   return wakes.length === 0 ? { steps } : { steps, wakeAtMs: Math.min(...wakes) };
 }
 
-interface Want {
+/** The next step of one container, or when there may be one though nothing happens. */
+export interface Want {
   readonly step?: Step;
   readonly atMs?: number;
 }
@@ -72,26 +74,14 @@ function wantOf(record: MachineRecord, container: ContainerRecord, around: Surro
   return { step: { do: "run", key } };
 }
 
-function stopOf(record: MachineRecord, container: ContainerRecord, around: Surroundings): Want {
-  const { name: key, signalledMs, killed } = container;
-  const { signal, timeoutMs } = stopFor(record, key, around.imageSignals.get(key));
-  const sinceMs = record.stopping?.sinceMs ?? around.nowMs;
-  if (signalledMs === undefined) {
-    return { step: { do: "signal", key, signal, isKill: signal === "SIGKILL" } };
-  }
-  if (killed === true) return {};
-  const killAtMs = sinceMs + timeoutMs;
-  if (killAtMs > around.nowMs) return { atMs: killAtMs };
-  return { step: { do: "signal", key, signal: "SIGKILL", isKill: true } };
-}
-
 /** States in which containers are started. */
 function mayRun({ state, stopping }: MachineRecord): boolean {
   return (state === "starting" || state === "started") && stopping === undefined;
 }
 
-/** All that the container depends on has happened. Health is taken for granted once it runs. */
+/** All that the container depends on has happened; what ran once is not held back again. */
 function isUnblocked(record: MachineRecord, container: ContainerRecord): boolean {
+  if (container.startedMs !== undefined) return true;
   return (configOf(record, container.name)?.depends_on ?? []).every(({ name, condition }) => {
     const other = containerOf(record, name);
     if (other === undefined) return true;

@@ -1,4 +1,9 @@
-import type { ContainerConfig, MachineConfig, StopConfig } from "#core/fly/machine.ts";
+import type {
+  ContainerConfig,
+  MachineConfig,
+  RestartConfig,
+  StopConfig,
+} from "#core/fly/machine.ts";
 import { AWAITS_KEY } from "#core/fly/machine-protocol.ts";
 import {
   type BackOff,
@@ -8,6 +13,7 @@ import {
   parseGoDuration,
 } from "./back-off.ts";
 import type { ContainerEnd, ContainerRecord, MachineRecord } from "./record.ts";
+import { roleOf } from "./roles.ts";
 
 /** How the containers of a Machine are treated: as the kubelet would, or as Fly does. */
 export interface Policy {
@@ -75,7 +81,7 @@ export function restartFor(
 ): Restart {
   const policy = policyOf(record.config);
   const wanted = configOf(record, container.name)?.restart ?? record.config.restart;
-  const rule = wanted?.policy ?? "on-failure";
+  const rule = ruleFor(record.config, container.name, wanted);
   if (rule === "no" || (rule === "on-failure" && end.exitCode === 0 && !end.oomKilled)) {
     return { again: false };
   }
@@ -84,6 +90,18 @@ export function restartFor(
   const limit = rule === "always" ? Number.POSITIVE_INFINITY : maxRetries(policy, wanted);
   if (retries >= limit) return { again: false };
   return { again: true, delayMs: ranLong ? 0 : container.crashBackOffMs };
+}
+
+/** An init container is there to end, a sidecar to stay. */
+function ruleFor(
+  config: MachineConfig,
+  name: string,
+  wanted: RestartConfig | undefined,
+): RestartConfig["policy"] {
+  const rule = wanted?.policy ?? "on-failure";
+  const role = roleOf(config, name);
+  if (role === "sidecar") return "always";
+  return role === "init" && rule === "always" ? "on-failure" : rule;
 }
 
 function maxRetries(policy: Policy, wanted: { readonly max_retries?: number } | undefined): number {

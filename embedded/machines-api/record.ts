@@ -44,6 +44,8 @@ export interface MachineRecord {
 export interface Stopping {
   /** The state that follows. */
   readonly to: "stopped" | "starting";
+  /** Nobody asked: what the Machine lives for has ended. */
+  readonly byItself?: boolean;
   readonly sinceMs: number;
   /** Absent: what the config says. */
   readonly signal?: string;
@@ -75,8 +77,12 @@ export interface ContainerRecord {
   readonly containerID: string;
   readonly shown: ContainerState;
   readonly lastState?: ContainerState;
-  /** True once it ran since the Machine was last started. */
+  /** True once it was `isStarted` since the Machine was last started. */
   readonly hasStarted: boolean;
+  /** It runs, and its startup check, if any, passed. */
+  readonly isStarted: boolean;
+  readonly isReady: boolean;
+  /** Since the Machine was last started. */
   readonly startedMs?: number;
   /** Before this it is not tried again. */
   readonly notBeforeMs: number;
@@ -102,6 +108,11 @@ export interface ContainerEnd {
 
 export function containerOf(record: MachineRecord, name: string): ContainerRecord | undefined {
   return record.containers.find((container) => container.name === name);
+}
+
+/** True while it has processes, or may have some. */
+export function isActive({ phase }: ContainerRecord): boolean {
+  return phase === "starting" || phase === "running";
 }
 
 /** The record with one container replaced. */

@@ -3,16 +3,18 @@ import { withoutSignals } from "./container-life.ts";
 import { freshContainers } from "./fresh-containers.ts";
 import { isPossible, nextState } from "./life.ts";
 import { type Moment, withEvent } from "./machine-events.ts";
-import { destroyAsked, launched } from "./machine-life.ts";
+import { destroyAsked, endingByItself, launched } from "./machine-life.ts";
 import { configOf, policyOf } from "./policy.ts";
 import {
   type ContainerEnd,
   type ContainerRecord,
   containerOf,
+  isActive,
   iso,
   type MachineRecord,
   type Stopping,
 } from "./record.ts";
+import { roleOf } from "./roles.ts";
 
 /** What follows by itself from what the containers do, until nothing follows any more. */
 export function settled(record: MachineRecord, moment: Moment): MachineRecord {
@@ -22,11 +24,8 @@ export function settled(record: MachineRecord, moment: Moment): MachineRecord {
 
 function followUp(record: MachineRecord, moment: Moment): MachineRecord {
   const { state, stopping } = record;
-  const isActive = record.containers.some(
-    ({ phase }) => phase === "starting" || phase === "running",
-  );
   if (stopping !== undefined && isPossible(state, "ended") && state !== "starting") {
-    return isActive ? record : endedOnRequest(record, stopping, moment);
+    return record.containers.some(isActive) ? record : endedOnRequest(record, stopping, moment);
   }
   if (state === "starting" && isReady(record)) {
     const ready = { ...record, state: nextState(state, "ready") };
@@ -37,19 +36,28 @@ function followUp(record: MachineRecord, moment: Moment): MachineRecord {
     const exited = withExit(record, { restarting: true }, moment);
     return { ...exited, state: nextState(state, "relaunch") };
   }
-  if (record.containers.length > 0 && record.containers.every((c) => hasEnded(record, c))) {
-    const stopped = { ...withExit(record, {}, moment), state: nextState(state, "ended") };
-    return record.config.auto_destroy === true ? destroyAsked(stopped, moment) : stopped;
-  }
-  return record;
+  return isOver(record) ? endingByItself(record, moment) : record;
+}
+
+/** What the Machine lives for has ended for good, or an init container kept it from beginning. */
+function isOver(record: MachineRecord): boolean {
+  const { config, containers } = record;
+  const isFailedInit = ({ name, phase, exit }: ContainerRecord): boolean =>
+    phase === "done" && exit?.exitCode !== 0 && roleOf(config, name) === "init";
+  if (containers.some(isFailedInit)) return true;
+  const mains = containers.filter(({ name }) => roleOf(config, name) === "main");
+  return mains.length > 0 && mains.every((container) => hasEnded(record, container));
 }
 
 function endedOnRequest(record: MachineRecord, asked: Stopping, moment: Moment): MachineRecord {
-  const told = withExit(record, { requested_stop: true }, moment);
+  const told = withExit(record, { requested_stop: asked.byItself !== true }, moment);
   if (asked.to === "starting") return launched(told, "ended");
   const { stopping: _stopping, ...rest } = told;
   const containers = told.containers.map(withoutSignals);
   const stopped: MachineRecord = { ...rest, containers, state: "stopped" };
+  if (asked.byItself === true && record.config.auto_destroy === true) {
+    return destroyAsked(stopped, moment);
+  }
   const isReplaced = record.state === "replacing";
   return isReplaced
     ? { ...stopped, containers: freshContainers(record.config, record.containers) }

@@ -100,3 +100,23 @@ test("a store of a newer program is left alone, with a sentence", () => {
   migrate(db, ["CREATE TABLE a (x)", "CREATE TABLE b (x)", "CREATE TABLE c (x)"]);
   expect(db.query("SELECT * FROM c").all()).toEqual([]);
 });
+
+test("containers written before there were checks count as before", () => {
+  const dir = mkdtempSync(join(tmpdir(), "fks-store-"));
+  try {
+    const path = join(dir, "machines.db");
+    const store = openStore(path);
+    const running = containerStarted(containerStarting(machine(POD), "app", 1), "app", 2);
+    store.save(running, undefined);
+    store.close();
+    const db = new Database(path);
+    db.run("UPDATE containers SET record = json_remove(record, '$.isStarted', '$.isReady')");
+    db.run("PRAGMA user_version = 1");
+    db.close();
+    const newer = openStore(path);
+    expect(newer.machines()).toEqual([running]);
+    newer.close();
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});

@@ -4,6 +4,7 @@ import type { Machine, MachineConfig } from "#core/fly/machine.ts";
 import type { ContainerReport, MachineReport } from "#core/fly/machine-protocol.ts";
 import { policyOf } from "./policy.ts";
 import { type ContainerRecord, iso, type MachineRecord } from "./record.ts";
+import { roleOf } from "./roles.ts";
 import { guestOf, readyAtOf } from "./specs.ts";
 
 const EVENTS_SHOWN = 20;
@@ -72,7 +73,7 @@ export function reportOf(record: MachineRecord, hasBundle: boolean): MachineRepo
     revision: record.revision,
     ...(awaitsBundle(record, hasBundle) ? { awaits: "bundle" as const } : {}),
     ...(networkReadyAt === undefined ? {} : { networkReadyAt }),
-    containers: record.containers.map(containerReport),
+    containers: record.containers.map((container) => containerReport(record, container)),
     events: record.containerEvents,
   };
 }
@@ -94,8 +95,9 @@ function awaitsBundle(record: MachineRecord, hasBundle: boolean): boolean {
   );
 }
 
-function containerReport(container: ContainerRecord): ContainerReport {
-  const isRunning = container.phase === "running";
+function containerReport({ config }: MachineRecord, container: ContainerRecord): ContainerReport {
+  // As in Kubernetes an init container is ready once it has done its work.
+  const isDone = container.phase === "done" && container.exit?.exitCode === 0;
   return {
     name: container.name,
     image: container.image,
@@ -104,7 +106,7 @@ function containerReport(container: ContainerRecord): ContainerReport {
     restartCount: container.restartCount,
     state: container.shown,
     ...(container.lastState === undefined ? {} : { lastState: container.lastState }),
-    started: isRunning,
-    ready: isRunning,
+    started: container.isStarted,
+    ready: container.isReady || (isDone && roleOf(config, container.name) === "init"),
   };
 }

@@ -50,7 +50,7 @@ function isMounted({ config }: MachineRecord, volume: string): boolean {
 }
 
 function hasRun({ containers }: MachineRecord): boolean {
-  return containers.some(({ hasStarted }) => hasStarted);
+  return containers.some(({ startedMs }) => startedMs !== undefined);
 }
 
 function refuseGone({ state }: MachineRecord): void {
