@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), "fks-cluster-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const freshPaths = (): DataPaths => dataPathsFor(join(folder, crypto.randomUUID()));
-const FIRST = async () => ({ engine: "upstream", apiPort: 6443 }) as const;
+const FIRST = { engine: "upstream", apiPort: 6443 } as const;
 const configWith = (flags: Record<string, unknown>) => loadConfig({ flags, env: {} });
 
 test("network id and service range stay what the first start chose", async () => {

@@ -40,10 +40,10 @@ export interface FirstChoices {
 export async function openCluster(
   config: Config,
   paths: DataPaths,
-  first: () => Promise<FirstChoices>,
+  first: FirstChoices,
 ): Promise<Cluster> {
   const known = await clusterIn(paths);
-  if (known === undefined) return save(paths, firstCluster(config, await first()));
+  if (known === undefined) return save(paths, firstCluster(config, first));
 
   if (config.name !== "local" && config.name !== known.name) {
     throw new FksError(

@@ -10,7 +10,7 @@ import { FksError } from "#core/errors.ts";
 import { nodeAddressFor } from "#core/fly/network.ts";
 import type { Log } from "#core/ports/log.ts";
 import type { ControlPlane } from "#embedded/control-plane/engine.ts";
-import { firstApiPort, requireApiPort } from "./api-port.ts";
+import { requireApiPort, takeApiPort } from "./api-port.ts";
 import { type Cluster, clusterIn, openCluster } from "./cluster.ts";
 import type { Config } from "./config.ts";
 import type { Console } from "./console.ts";
@@ -56,9 +56,11 @@ export async function prepareInstance(
   signal: AbortSignal,
 ): Promise<Instance> {
   const { config, paths } = options;
-  requireRoot();
   requireFlyToken(config);
-  if (options.addressBy.length > 0) await requirePrograms(config, signal);
+  if (options.addressBy.length > 0) {
+    requireRoot();
+    await requirePrograms(config, signal);
+  }
   checkSocketPath(roleSocketFor(paths, "machines-api"));
   const lock = lockDataDir(config.dataDir);
   try {
@@ -88,10 +90,8 @@ async function prepareLocked(
   }
   const known = await clusterIn(paths);
   const engine = await chooseEngine({ config, cluster: known, paths, clock, console }, signal);
-  const cluster = await openCluster(config, paths, async () => ({
-    engine: engine.name,
-    apiPort: await firstApiPort(engine.name),
-  }));
+  const api = await takeApiPort(engine.name, known?.apiPort);
+  const cluster = await openCluster(config, paths, { engine: engine.name, apiPort: api.port });
   const upgrade = await beginUpgrade({ paths, engine, console, clock }, signal);
   const { networkId } = cluster;
   const plan = controlPlanePlanFor(cluster);
@@ -122,6 +122,7 @@ async function prepareLocked(
     addresses,
     async release() {
       await letGo?.();
+      api.letGo();
       unlock();
     },
   };

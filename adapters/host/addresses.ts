@@ -4,19 +4,39 @@ import { FksError } from "#core/errors.ts";
  * Puts addresses of our own on the loopback interface, where nothing else makes them.
  *
  * Those that another interface has are left alone, also by the function returned, which takes
- * the others away again. Throws `Unavailable` with what `ip` said.
+ * the others away again. Throws `Forbidden` with what root has to do when they are missing and we
+ * may not add them, `Unavailable` with what `ip` said.
  */
 export async function holdAddresses(addresses: readonly string[]): Promise<() => Promise<void>> {
+  const holders = await Promise.all(addresses.map(interfaceOf));
+  const missing = addresses.filter((_, at) => holders[at] === undefined);
+  // On loopback it can only be what a killed predecessor left, or root for whoever is not.
+  const left = isRoot() ? addresses.filter((_, at) => holders[at] === "lo") : [];
   const held: string[] = [];
-  for (const address of addresses) {
-    const holder = await interfaceOf(address);
-    if (holder === undefined) await ip("address", "add", `${address}/128`, "dev", "lo");
-    // On loopback it can only be what a killed predecessor left.
-    if (holder === undefined || holder === "lo") held.push(address);
-  }
-  return async () => {
+  async function letGo(): Promise<void> {
     for (const address of held) await ip("address", "del", `${address}/128`, "dev", "lo");
-  };
+  }
+  try {
+    for (const address of missing) {
+      await ip("address", "add", `${address}/128`, "dev", "lo");
+      held.push(address);
+    }
+  } catch (error) {
+    await letGo();
+    throw !isRoot() && FksError.is(error, "Unavailable") ? forbidden(missing, error) : error;
+  }
+  held.push(...left);
+  return letGo;
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+function forbidden(missing: readonly string[], cause: unknown): FksError {
+  const commands = missing.map((address) => `ip -6 address add ${address}/128 dev lo`);
+  const sentence = `addresses of this cluster are missing on this host, and only root may add them: ${commands.join("; ")}`;
+  return new FksError("Forbidden", sentence, { cause });
 }
 
 /** One line of `ip -o`: index, interface, family, address. */
