@@ -50,7 +50,8 @@ func (p *partsIn) start(name string, args []string) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	command.Stdout, command.Stderr = writer, writer
+	// It says nothing to the first, and is known by it as a piece of this process, as it would be of K3s.
+	command.Stdout, command.Stderr = os.Stderr, writer
 	err = p.launch(command)
 	writer.Close()
 	if err != nil {
