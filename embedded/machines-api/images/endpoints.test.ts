@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { endpointsOf, isSameRegistry } from "./endpoints.ts";
+import { endpointsOf } from "./endpoints.ts";
 
 const access = {
   insecure: ["plain.example:5000"],
@@ -25,14 +25,4 @@ test("mirrors come before the registry they stand for", () => {
     { baseUrl: "http://10.0.0.1:5000", isMirror: true, isInsecure: true },
     { baseUrl: "https://registry-1.docker.io", isMirror: false, isInsecure: false },
   ]);
-});
-
-test.each([
-  ["docker.io", "docker.io", true],
-  ["https://index.docker.io/v1/", "docker.io", true],
-  ["https://registry.example/v2/", "registry.example", true],
-  ["registry.example", "registry.example:5000", false],
-  ["evil.example/registry.example", "registry.example", false],
-])("a credential for %s is one for %s: %p", (credential, registry, isSame) => {
-  expect(isSameRegistry(credential, registry)).toBe(isSame);
 });

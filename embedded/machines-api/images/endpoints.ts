@@ -35,10 +35,3 @@ function isLoopback(registry: string): boolean {
   const host = registry.replace(/:[0-9]+$/, "");
   return host === "localhost" || host === "[::1]" || /^127(?:\.[0-9]{1,3}){3}$/.test(host);
 }
-
-/** True when a credential's `registry` (a host, a URL, Docker Hub's old names) means this one. */
-export function isSameRegistry(credential: string, registry: string): boolean {
-  const host = credential.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
-  const isHub = ["docker.io", "index.docker.io", HUB_HOST].includes(host);
-  return host === registry || (isHub && registry === HUB);
-}

@@ -1,3 +1,5 @@
+import type { PullCredential } from "#core/fly/machine-protocol.ts";
+
 /** Images on this host: pulled from a registry or loaded from a file, unpacked once, shared. */
 export interface Images {
   /**
@@ -22,14 +24,8 @@ export interface Images {
 export interface ImageRequest {
   readonly reference: string;
   readonly pullPolicy: "Always" | "IfNotPresent" | "Never";
-  /** Tried in order before anonymous access. */
-  readonly credentials?: readonly RegistryCredential[];
-}
-
-export interface RegistryCredential {
-  readonly registry: string;
-  readonly username: string;
-  readonly password: string;
+  /** Those that match are tried, longest path first, before anonymous access. */
+  readonly credentials?: readonly PullCredential[];
 }
 
 export interface Image {

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { PullCredential } from "#core/fly/machine-protocol.ts";
 import { type BuiltImage, builtImage, descriptorOf } from "#scripts/image-archive.ts";
 import { failureOf } from "#test/fixtures/failure.ts";
 import { testImages } from "#test/fixtures/host-images.ts";
 import { type TestRegistry, testRegistry } from "#test/fixtures/registry.ts";
-import type { ImageRequest, Images, RegistryCredential } from "./images.ts";
+import type { ImageRequest, Images } from "./images.ts";
 
 const never = new AbortController().signal;
 const login = { username: "ada", password: "secret" };
@@ -157,16 +158,16 @@ test("an index leads to the image of this host", async () => {
 });
 
 describe("who is asking", () => {
-  const right: RegistryCredential = { registry: "", ...login };
+  const right: PullCredential = { match: "", ...login };
 
   test.each(["bearer", "basic"] as const)("a %s registry gets the credentials", async (scheme) => {
     await using registry = testRegistry({ scheme, ...login });
     registry.push("team/web", "1", image());
     using here = testImages();
     const credentials = [
-      { ...right, registry: "other.example" },
-      { ...right, registry: registry.host, password: "wrong" },
-      { ...right, registry: `https://${registry.host}/v1/` },
+      { ...right, match: "other.example" },
+      { ...right, match: registry.host, password: "wrong" },
+      { ...right, match: `https://${registry.host}/v1/` },
     ];
 
     const pulled = await ensure(here.images, `${registry.host}/team/web:1`, { credentials });
@@ -182,7 +183,19 @@ describe("who is asking", () => {
     const failure = await failureOf(ensure(here.images, `${registry.host}/team/web:1`));
 
     expect(failure).toStartWith(`Unauthorized: cannot pull ${registry.host}/team/web:1: `);
+    expect(failure).toContain("pull access denied for team/web without credentials");
     expect(failure).not.toContain("secret");
+  });
+
+  test("wrong ones are refused in the words that people look for", async () => {
+    await using registry = testRegistry({ scheme: "basic", ...login });
+    registry.push("team/web", "1", image());
+    using here = testImages();
+    const credentials = [{ ...right, match: registry.host, password: "wrong" }];
+
+    const pulled = ensure(here.images, `${registry.host}/team/web:1`, { credentials });
+
+    expect(await failureOf(pulled)).toContain("may require authorization");
   });
 
   test("another host to which it redirects does not learn them", async () => {
@@ -196,7 +209,7 @@ describe("who is asking", () => {
         ? Response.redirect(`http://${store.host}${url.pathname}`, 307)
         : undefined;
     using here = testImages();
-    const credentials = [{ ...right, registry: registry.host }];
+    const credentials = [{ ...right, match: registry.host }];
 
     await ensure(here.images, `${registry.host}/team/web:1`, { credentials });
 
@@ -385,7 +398,7 @@ test("a mirror is asked first, without credentials, and its registry when it lac
   const { registry, built } = await pushed();
   await using _ = registry;
   await using mirror = testRegistry();
-  const credentials = [{ registry: registry.host, ...login }];
+  const credentials = [{ match: registry.host, ...login }];
   using here = testImages({
     access: { insecure: [], mirrors: { [registry.host]: [`http://${mirror.host}/`] } },
   });

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { FksError } from "#core/errors.ts";
+import type { PullCredential } from "#core/fly/machine-protocol.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import { watchdog } from "#core/watchdog.ts";
 import type { Content } from "./content.ts";
+import { credentialsFor } from "./credentials.ts";
 import { download } from "./download.ts";
-import { endpointsOf, isSameRegistry, type RegistryAccess } from "./endpoints.ts";
-import type { RegistryCredential } from "./images.ts";
+import { endpointsOf, type RegistryAccess } from "./endpoints.ts";
 import {
   configFileOf,
   type Descriptor,
@@ -57,7 +58,7 @@ interface Found {
  */
 export async function pull(
   reference: Reference,
-  credentials: readonly RegistryCredential[],
+  credentials: readonly PullCredential[],
   options: PullOptions,
   signal: AbortSignal,
 ): Promise<StoredImage> {
@@ -78,13 +79,13 @@ export async function pull(
 /** Mirrors first; at each place every credential for the registry, then nobody's. */
 async function findManifest(
   reference: Reference,
-  credentials: readonly RegistryCredential[],
+  credentials: readonly PullCredential[],
   options: PullOptions,
   signal: AbortSignal,
 ): Promise<Found> {
   const { registry, repository } = reference;
   const failures: FksError[] = [];
-  const own = credentials.filter((credential) => isSameRegistry(credential.registry, registry));
+  const own = credentialsFor(reference, credentials);
 
   for (const endpoint of endpointsOf(registry, options.access)) {
     for (const credential of endpoint.isMirror ? [undefined] : [...own, undefined]) {

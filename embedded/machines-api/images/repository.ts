@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { FksError } from "#core/errors.ts";
+import type { PullCredential } from "#core/fly/machine-protocol.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import { type Challenge, challengeOf } from "./challenge.ts";
 import type { Endpoint } from "./endpoints.ts";
-import type { RegistryCredential } from "./images.ts";
 import { bodyOf, registryGet } from "./registry-http.ts";
 
 /** One repository at one endpoint, asked as one user. */
@@ -26,7 +26,7 @@ export interface RepositoryOptions {
   /** As people know it. */
   readonly registry: string;
   readonly repository: string;
-  readonly credential: RegistryCredential | undefined;
+  readonly credential: PullCredential | undefined;
   readonly clock: Clock;
 }
 
@@ -125,7 +125,7 @@ function denied({ registry, repository, credential }: RepositoryOptions): FksErr
   const as = credential === undefined ? "without credentials" : `as ${credential.username}`;
   return new FksError(
     "Unauthorized",
-    `registry ${registry} does not give ${repository} ${as}: it may not exist, or it may need other credentials`,
+    `registry ${registry}: pull access denied for ${repository} ${as}: repository does not exist or may require authorization`,
   );
 }
 
@@ -136,7 +136,7 @@ function retryAfterOf(header: string | null, nowMs: number): number | undefined 
   return Number.isFinite(delayMs) ? Math.max(0, delayMs) : undefined;
 }
 
-function basicOf({ username, password }: RegistryCredential): string {
+function basicOf({ username, password }: PullCredential): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 }
 
