@@ -14,9 +14,11 @@ Made from \`core/pod/fields/\` by \`make golden\`; the same table decides at run
 
 The column *embedded* is for Machines with the Machine protocol, *fly* for the public Machines API alone.
 Where a field has values in mind, all its other values are carried. A field that is not listed is refused by its
-name, unless it is empty or \`false\`. Beside the table: a Machine's size is the sum of the containers' limits
-(requests where those are larger), rounded up to a size Fly sells; 256 MB when nothing is asked for, named by an
-Event; refused when no size is large enough.
+name, unless it is empty or \`false\`. What holds for \`spec.containers[]\` holds for \`spec.initContainers[]\` too.
+
+Beside the table: a Machine's size is the sum of the containers' limits (requests where those are larger), sidecars
+included, or what an init container wants beside the sidecars before it where that is more; rounded up to a size Fly
+sells; 256 MB when nothing is asked for, named by an Event; refused when no size is large enough.
 `;
 
 const SECTIONS: readonly (readonly [title: string, prefix: string])[] = [

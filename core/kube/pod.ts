@@ -24,7 +24,8 @@ export interface PodSpec {
   readonly dnsPolicy?: string;
   readonly dnsConfig?: PodDnsConfig;
   readonly hostAliases?: readonly HostAlias[];
-  readonly securityContext?: UserContext;
+  readonly securityContext?: PodSecurityContext;
+  readonly shareProcessNamespace?: boolean;
   readonly hostNetwork?: boolean;
   readonly readinessGates?: readonly { readonly conditionType: string }[];
 }
@@ -40,10 +41,30 @@ export interface HostAlias {
   readonly hostnames?: readonly string[];
 }
 
-/** Of a securityContext, the part that says who runs; the other fields are not read. */
+/** What the Pod and its containers both may say; a container's word wins. */
 export interface UserContext {
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
+  readonly runAsNonRoot?: boolean;
+  readonly seccompProfile?: { readonly type: string; readonly localhostProfile?: string };
+}
+
+export interface PodSecurityContext extends UserContext {
+  readonly fsGroup?: number;
+  readonly supplementalGroups?: readonly number[];
+  readonly supplementalGroupsPolicy?: string;
+  readonly sysctls?: readonly { readonly name: string; readonly value: string }[];
+}
+
+export interface SecurityContext extends UserContext {
+  readonly privileged?: boolean;
+  readonly capabilities?: {
+    readonly add?: readonly string[];
+    readonly drop?: readonly string[];
+  };
+  readonly allowPrivilegeEscalation?: boolean;
+  readonly readOnlyRootFilesystem?: boolean;
+  readonly procMount?: string;
 }
 
 export interface Container {
@@ -61,13 +82,58 @@ export interface Container {
   };
   readonly volumeMounts?: readonly VolumeMount[];
   readonly restartPolicy?: string;
+  readonly restartPolicyRules?: readonly RestartPolicyRule[];
   readonly stdin?: boolean;
   readonly stdinOnce?: boolean;
   readonly tty?: boolean;
   readonly terminationMessagePath?: string;
   readonly terminationMessagePolicy?: string;
-  readonly securityContext?: UserContext;
-  readonly lifecycle?: { readonly stopSignal?: string };
+  readonly securityContext?: SecurityContext;
+  readonly startupProbe?: Probe;
+  readonly readinessProbe?: Probe;
+  readonly livenessProbe?: Probe;
+  readonly lifecycle?: {
+    readonly postStart?: Action;
+    readonly preStop?: Action;
+    readonly stopSignal?: string;
+  };
+}
+
+/** What a probe or a hook does; one of them is there. */
+export interface Action {
+  readonly exec?: { readonly command?: readonly string[] };
+  readonly httpGet?: HttpGet;
+  readonly tcpSocket?: { readonly host?: string; readonly port: PortRef };
+  readonly grpc?: { readonly port: number; readonly service?: string };
+  readonly sleep?: { readonly seconds: number };
+}
+
+export interface HttpGet {
+  readonly scheme?: string;
+  readonly host?: string;
+  readonly port: PortRef;
+  readonly path?: string;
+  readonly httpHeaders?: readonly { readonly name: string; readonly value: string }[];
+}
+
+/** A number, or the name of one of the container's ports. */
+export type PortRef = number | string;
+
+export interface Probe extends Action {
+  readonly initialDelaySeconds?: number;
+  readonly periodSeconds?: number;
+  readonly timeoutSeconds?: number;
+  readonly successThreshold?: number;
+  readonly failureThreshold?: number;
+  readonly terminationGracePeriodSeconds?: number;
+}
+
+export interface RestartPolicyRule {
+  readonly action: string;
+  readonly exitCodes?: {
+    readonly operator?: "In" | "NotIn";
+    readonly values?: readonly number[];
+  };
 }
 
 export interface EnvVar {
@@ -91,6 +157,7 @@ export interface VolumeMount {
   readonly mountPath: string;
   readonly readOnly?: boolean;
   readonly subPath?: string;
+  readonly subPathExpr?: string;
 }
 
 export interface PodVolume {
@@ -168,4 +235,11 @@ export interface ContainerStatus {
   readonly restartCount: number;
   readonly state?: ContainerState;
   readonly lastState?: ContainerState;
+  readonly user?: {
+    readonly linux?: {
+      readonly uid: number;
+      readonly gid: number;
+      readonly supplementalGroups?: readonly number[];
+    };
+  };
 }

@@ -3,6 +3,7 @@ import type { Bundle, ContainerBundle, ContainerResources } from "../fly/machine
 import { expand } from "../kube/expansion.ts";
 import type { Container, Pod } from "../kube/pod.ts";
 import { millisOf, wholeOf } from "../kube/quantity.ts";
+import { membersOf } from "./container-roles.ts";
 import { type ApiServerAddress, type EnvSources, envFor } from "./env.ts";
 import { filesFor, type VolumeSources } from "./projected-volume.ts";
 
@@ -24,7 +25,7 @@ export function bundleFor(
   const hosts = pod.spec.hostAliases ?? [];
   return {
     containers: Object.fromEntries(
-      pod.spec.containers.map((container) => [container.name, containerFor(pod, container, at)]),
+      membersOf(pod).map(({ container }) => [container.name, containerFor(pod, container, at)]),
     ),
     volumes: Object.fromEntries(
       volumes.map((volume) => [volume.name, filesFor(pod, volume, sources, at)]),

@@ -1,9 +1,11 @@
-import type { ContainerStatus, Pod, PodCondition, PodPhase } from "../kube/pod.ts";
+import type { Pod, PodCondition, PodPhase } from "../kube/pod.ts";
 import { timeOf } from "../kube/time.ts";
+import type { Told } from "./container-roles.ts";
+import { hasInitialized } from "./phase.ts";
 
 export interface ConditionSources {
   readonly phase: PodPhase;
-  readonly statuses: readonly ContainerStatus[];
+  readonly told: readonly Told[];
   readonly isNetworkReady: boolean;
   readonly nowMs: number;
 }
@@ -34,7 +36,7 @@ export function conditionsFor(pod: Pod, sources: ConditionSources): readonly Pod
   const containersReady = containersReadyFor(sources);
   const verdicts: Readonly<Record<(typeof OWN_CONDITIONS)[number], Verdict>> = {
     PodReadyToStartContainers: { status: sources.isNetworkReady ? "True" : "False" },
-    Initialized: sources.phase === "Succeeded" ? { ...TRUE, reason: "PodCompleted" } : TRUE,
+    Initialized: initializedFor(sources),
     Ready: readyFor(pod, containersReady),
     ContainersReady: containersReady,
     PodScheduled: TRUE,
@@ -46,13 +48,28 @@ export function conditionsFor(pod: Pod, sources: ConditionSources): readonly Pod
   return [...own, ...old.filter(({ type }) => !isOwnCondition(type))];
 }
 
-function containersReadyFor({ phase, statuses }: ConditionSources): Verdict {
+function initializedFor({ phase, told }: ConditionSources): Verdict {
+  if (phase === "Succeeded") return { ...TRUE, reason: "PodCompleted" };
+  if (hasInitialized(told)) return TRUE;
+  const incomplete = told.filter(({ role, status }) => {
+    return (role === "sidecar" && status.started !== true) || (role === "init" && !status.ready);
+  });
+  if (incomplete.length === 0) return TRUE;
+  const message = `containers with incomplete status: [${namesOf(incomplete)}]`;
+  return { status: "False", reason: "ContainersNotInitialized", message };
+}
+
+function containersReadyFor({ phase, told }: ConditionSources): Verdict {
   if (phase === "Succeeded") return { status: "False", reason: "PodCompleted" };
   if (phase === "Failed") return { status: "False", reason: "PodFailed" };
-  const unready = statuses.filter(({ ready }) => !ready).map(({ name }) => name);
+  const unready = told.filter(({ role, status }) => role !== "init" && !status.ready);
   if (unready.length === 0) return TRUE;
-  const message = `containers with unready status: [${unready.join(" ")}]`;
+  const message = `containers with unready status: [${namesOf(unready)}]`;
   return { status: "False", reason: "ContainersNotReady", message };
+}
+
+function namesOf(told: readonly Told[]): string {
+  return told.map(({ container }) => container.name).join(" ");
 }
 
 function readyFor(pod: Pod, containersReady: Verdict): Verdict {

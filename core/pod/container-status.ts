@@ -1,6 +1,13 @@
 import type { ContainerReport, ContainerState } from "../fly/machine-protocol.ts";
 import type { Container, ContainerStatus, Pod } from "../kube/pod.ts";
 import { timeOf, wholeSeconds } from "../kube/time.ts";
+import {
+  hasInitContainers,
+  isFinal,
+  isRestartedAfter,
+  type Member,
+  statusesOf,
+} from "./container-roles.ts";
 
 /** What is known of one container beside its spec. */
 export interface ContainerSources {
@@ -20,32 +27,56 @@ const KILLED = 137;
 /** The container's status, as a kubelet words it. What has ended for good stays ended. */
 export function containerStatusFor(
   pod: Pod,
-  container: Container,
+  member: Member,
   sources: ContainerSources,
 ): ContainerStatus {
-  const old = pod.status?.containerStatuses?.find(({ name }) => name === container.name);
-  const next = sources.report === undefined ? withoutReport(container, old, sources) : reported();
-  return old !== undefined && isFinal(pod, old) && next.state?.terminated === undefined
-    ? old
-    : next;
+  const { container, role } = member;
+  const old = statusesOf(pod).find(({ name }) => name === container.name);
+  const { report } = sources;
+  if (report === undefined) return withoutReport(pod, member, old, sources);
 
-  function reported(): ContainerStatus {
-    const { report, startsBefore } = sources;
-    if (report === undefined) return created(container);
-    const lastState = report.lastState ?? old?.lastState;
-    const { containerID } = report;
-    return {
-      name: container.name,
-      image: report.image === "" ? container.image : report.image,
-      imageID: report.imageID,
-      ...(containerID === "" ? {} : { containerID }),
-      ready: report.ready,
-      started: report.started,
-      restartCount: Math.max(startsBefore + report.restartCount, old?.restartCount ?? 0),
-      state: inSeconds(report.state),
-      ...(lastState === undefined ? {} : { lastState: inSeconds(lastState) }),
-    };
-  }
+  const next = reported(pod, member, report, old, sources.startsBefore);
+  // Init containers run again in another Machine; for the others an end is an end.
+  const isKept = role === "main" && old !== undefined && isFinal(pod, member, old);
+  return isKept && next.state?.terminated === undefined ? old : next;
+}
+
+function reported(
+  pod: Pod,
+  { container, role }: Member,
+  report: ContainerReport,
+  old: ContainerStatus | undefined,
+  startsBefore: number,
+): ContainerStatus {
+  const lastState = report.lastState ?? old?.lastState;
+  const { containerID, state } = report;
+  const hasSucceeded = state.terminated?.exitCode === 0;
+  return {
+    name: container.name,
+    image: report.image === "" ? container.image : report.image,
+    imageID: report.imageID,
+    ...(containerID === "" ? {} : { containerID }),
+    ready: role === "init" ? hasSucceeded : report.ready,
+    started: report.started,
+    restartCount: Math.max(startsBefore + report.restartCount, old?.restartCount ?? 0),
+    state: isBeforeStart(state) ? (created(pod, container).state ?? {}) : inSeconds(state),
+    ...(lastState === undefined ? {} : { lastState: inSeconds(lastState) }),
+    ...userOf(report),
+  };
+}
+
+/** A kubelet calls the time before a start by what the Pod has, not by what this container waits for. */
+function isBeforeStart({ waiting }: ContainerState): boolean {
+  return (
+    waiting?.message === undefined &&
+    (waiting?.reason === "ContainerCreating" || waiting?.reason === "PodInitializing")
+  );
+}
+
+function userOf({ user }: ContainerReport): Pick<ContainerStatus, "user"> {
+  if (user === undefined) return {};
+  const { uid, gid, groups } = user;
+  return { user: { linux: { uid, gid, supplementalGroups: groups } } };
 }
 
 /** No container, and a reason why there is none yet. */
@@ -65,24 +96,18 @@ export function waitingStatus(
   };
 }
 
-/** True when the restart policy lets it never run again. */
-export function isFinal({ spec }: Pod, { state }: ContainerStatus): boolean {
-  const ended = state?.terminated;
-  if (ended === undefined) return false;
-  const { restartPolicy = "Always" } = spec;
-  return restartPolicy === "Never" || (restartPolicy === "OnFailure" && ended.exitCode === 0);
-}
-
-function created(container: Container): ContainerStatus {
-  return waitingStatus(container, "ContainerCreating");
+function created(pod: Pod, container: Container): ContainerStatus {
+  return waitingStatus(container, hasInitContainers(pod) ? "PodInitializing" : "ContainerCreating");
 }
 
 function withoutReport(
-  container: Container,
+  pod: Pod,
+  member: Member,
   old: ContainerStatus | undefined,
   { isLost, isEnding, nowMs }: ContainerSources,
 ): ContainerStatus {
-  if (old === undefined) return created(container);
+  const before = created(pod, member.container);
+  if (old === undefined) return before;
   if (!isLost || old.state?.running === undefined) return old;
 
   const terminated = {
@@ -94,9 +119,9 @@ function withoutReport(
     containerID: old.containerID ?? "",
   };
   const status = { ...old, ready: false, started: false };
-  return isEnding
+  return isEnding || !isRestartedAfter(pod, member, KILLED)
     ? { ...status, state: { terminated } }
-    : { ...status, state: { waiting: { reason: "ContainerCreating" } }, lastState: { terminated } };
+    : { ...status, state: before.state ?? {}, lastState: { terminated } };
 }
 
 /** The API server keeps whole seconds; anything finer would look like a change for ever. */

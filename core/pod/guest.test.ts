@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { assert, integer, property } from "fast-check";
+import { array, assert, boolean, integer, property, record } from "fast-check";
 import { aPod } from "#test/fixtures/pod.ts";
 import { guestFor, wishFor } from "./guest.ts";
+
+const wants = (memory: string) => ({ resources: { limits: { memory } } });
 
 describe("the size of a Machine", () => {
   test.each([
@@ -39,13 +41,47 @@ describe("the size of a Machine", () => {
   });
 
   test("limits are summed; a request counts where it is larger or alone", () => {
-    const { spec } = aPod({
+    const pod = aPod({
       containers: [
         { resources: { limits: { cpu: "500m", memory: "100Mi" }, requests: { cpu: "1" } } },
         { resources: { requests: { memory: "28Mi" } } },
         {},
       ],
     });
-    expect(wishFor(spec.containers)).toEqual({ cpuMillis: 1_000, memoryMb: 128, isDefault: false });
+    expect(wishFor(pod)).toEqual({ cpuMillis: 1_000, memoryMb: 128, isDefault: false });
+  });
+
+  test("an init container counts beside the sidecars before it, not beside the others", () => {
+    const initContainers = [
+      { name: "first", image: "i", ...wants("400Mi") },
+      { name: "sidecar", image: "i", restartPolicy: "Always", ...wants("100Mi") },
+      { name: "second", image: "i", ...wants("350Mi") },
+    ];
+    const pod = aPod({ initContainers, containers: [wants("200Mi"), wants("100Mi")] });
+    expect(wishFor(pod).memoryMb).toBe(450);
+    expect(wishFor(aPod({ initContainers, containers: [wants("500Mi")] })).memoryMb).toBe(600);
+  });
+
+  test("no order of containers makes the wish smaller than what runs at once", () => {
+    const sizes = array(record({ mib: integer({ min: 0, max: 900 }), sidecar: boolean() }));
+    assert(
+      property(sizes, sizes, (early, mains) => {
+        const initContainers = early.map((one, index) => ({
+          name: `i${index}`,
+          image: "i",
+          ...(one.sidecar ? { restartPolicy: "Always" } : {}),
+          ...wants(`${one.mib}Mi`),
+        }));
+        const { memoryMb } = wishFor(
+          aPod({ initContainers, containers: mains.map(({ mib }) => wants(`${mib}Mi`)) }),
+        );
+        const sidecars = early
+          .filter(({ sidecar }) => sidecar)
+          .reduce((sum, { mib }) => sum + mib, 0);
+        const together = mains.reduce((sum, { mib }) => sum + mib, sidecars);
+        expect(memoryMb).toBeGreaterThanOrEqual(together);
+        for (const { mib } of early) expect(memoryMb).toBeGreaterThanOrEqual(mib);
+      }),
+    );
   });
 });

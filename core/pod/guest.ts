@@ -1,6 +1,7 @@
 import type { GuestConfig } from "../fly/machine.ts";
-import type { Container } from "../kube/pod.ts";
+import type { Container, Pod } from "../kube/pod.ts";
 import { millisOf, wholeOf } from "../kube/quantity.ts";
+import { type Member, membersOf } from "./container-roles.ts";
 
 const MIB = 2 ** 20;
 export const DEFAULT_MEMORY_MB = 256;
@@ -45,15 +46,28 @@ export function guestFor({ cpuMillis, memoryMb }: Wish): GuestConfig | undefined
 }
 
 /**
- * What the containers may use together: each one's limit, or its request where that is larger or
- * alone. A Machine cannot borrow from its neighbours, so limits count. Memory is 256 MB when no
- * container speaks of it. Throws FksError `InvalidInput` for what is not a quantity.
+ * What the containers may use together at any time: each one's limit, or its request where that is
+ * larger or alone. Init containers run one at a time, beside the sidecars before them; the others run
+ * beside all sidecars. A Machine cannot borrow from its neighbours, so limits count. Memory is 256 MB
+ * when no container speaks of it. Throws FksError `InvalidInput` for what is not a quantity.
  */
-export function wishFor(containers: readonly Container[]): Wish & { readonly isDefault: boolean } {
-  const cpuMillis = sum(containers.map((one) => largest(one, "cpu", millisOf)));
-  const bytes = sum(containers.map((one) => largest(one, "memory", wholeOf)));
+export function wishFor(pod: Pod): Wish & { readonly isDefault: boolean } {
+  const cpuMillis = mostOf(pod, ({ container }) => largest(container, "cpu", millisOf));
+  const bytes = mostOf(pod, ({ container }) => largest(container, "memory", wholeOf));
   const isDefault = bytes === 0;
   return { cpuMillis, memoryMb: isDefault ? DEFAULT_MEMORY_MB : Math.ceil(bytes / MIB), isDefault };
+}
+
+function mostOf(pod: Pod, wants: (member: Member) => number): number {
+  let sidecars = 0;
+  let mains = 0;
+  let most = 0;
+  for (const member of membersOf(pod)) {
+    if (member.role === "init") most = Math.max(most, sidecars + wants(member));
+    else if (member.role === "sidecar") sidecars += wants(member);
+    else mains += wants(member);
+  }
+  return Math.max(most, sidecars + mains);
 }
 
 function largest(
@@ -63,8 +77,4 @@ function largest(
 ): number {
   const asked = [resources.limits?.[resource], resources.requests?.[resource]];
   return Math.max(0, ...asked.filter((one) => one !== undefined).map(read));
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,10 +1,17 @@
 import { FksError } from "../errors.ts";
-import type { ContainerConfig, ContainerVolume, EnvFrom, MachineConfig } from "../fly/machine.ts";
-import { AWAITS_KEY } from "../fly/machine-protocol.ts";
+import type {
+  ContainerConfig,
+  ContainerDependency,
+  ContainerVolume,
+  EnvFrom,
+  MachineConfig,
+} from "../fly/machine.ts";
+import { AWAITS_KEY, INIT_KEY, SIDECARS_KEY } from "../fly/machine-protocol.ts";
 import { expand } from "../kube/expansion.ts";
 import { fieldValueFor } from "../kube/field-ref.ts";
 import type { Container, Pod } from "../kube/pod.ts";
 import { wholeOf } from "../kube/quantity.ts";
+import { type Member, membersOf, restartPolicyFor } from "./container-roles.ts";
 import { type ClusterDns, dnsConfigFor } from "./dns-config.ts";
 import { type ApiServerAddress, apiServerEnv } from "./env.ts";
 import { type Finding, findingsFor } from "./fields/check.ts";
@@ -55,9 +62,9 @@ export function machineConfigFor(pod: Pod, context: TranslationContext): Transla
   return {
     ok: true,
     config: {
-      metadata: hasProtocol ? { ...stamps, [AWAITS_KEY]: "bundle" } : { ...stamps },
+      metadata: hasProtocol ? { ...stamps, ...orderFor(pod) } : { ...stamps },
       guest: size.guest,
-      containers: pod.spec.containers.map((container) => containerFor(pod, container, context)),
+      containers: membersOf(pod).map((member) => containerFor(pod, member, context)),
       ...(volumes.length === 0 ? {} : { volumes }),
       stop_config: { signal: "SIGTERM", timeout: grace },
       dns: dnsConfigFor(pod, context.dns),
@@ -71,7 +78,7 @@ function sizeFor(pod: Pod) {
   const field = "spec.containers[].resources";
   try {
     for (const { emptyDir } of pod.spec.volumes ?? []) wholeOf(emptyDir?.sizeLimit ?? "0");
-    const wish = wishFor(pod.spec.containers);
+    const wish = wishFor(pod);
     const guest = guestFor(wish);
     const asked = `${wish.cpuMillis / 1000} CPUs and ${wish.memoryMb} MB`;
     if (guest === undefined) {
@@ -85,11 +92,37 @@ function sizeFor(pod: Pod) {
   }
 }
 
-function containerFor(
-  pod: Pod,
-  container: Container,
-  context: TranslationContext,
-): ContainerConfig {
+/** What the Machine protocol wants to know beforehand. */
+function orderFor(pod: Pod): Readonly<Record<string, string>> {
+  const members = membersOf(pod);
+  const namesOf = (role: Member["role"]): string => {
+    const named = members.filter((one) => one.role === role);
+    return named.map(({ container }) => container.name).join(",");
+  };
+  const [init, sidecars] = [namesOf("init"), namesOf("sidecar")];
+  return {
+    [AWAITS_KEY]: "bundle",
+    ...(init === "" ? {} : { [INIT_KEY]: init }),
+    ...(sidecars === "" ? {} : { [SIDECARS_KEY]: sidecars }),
+  };
+}
+
+/** Init containers and sidecars start one after the other, the others after all of them. */
+function dependenciesOf(pod: Pod, { container, role }: Member): readonly ContainerDependency[] {
+  const early = membersOf(pod).filter((member) => member.role !== "main");
+  if (role === "main") return early.map(dependencyOn);
+  const before = early.findIndex((member) => member.container === container) - 1;
+  return early.slice(Math.max(0, before), before + 1).map(dependencyOn);
+}
+
+function dependencyOn({ container, role }: Member): ContainerDependency {
+  const { name, startupProbe } = container;
+  if (role === "init") return { name, condition: "exited_successfully" };
+  return { name, condition: startupProbe === undefined ? "started" : "healthy" };
+}
+
+function containerFor(pod: Pod, member: Member, context: TranslationContext): ContainerConfig {
+  const { container } = member;
   const { name, image, volumeMounts = [], lifecycle } = container;
   const hasProtocol = context.capabilities === "machine-protocol";
   const user = userFor(pod, container);
@@ -97,6 +130,7 @@ function containerFor(
     .filter((mount) => hasProtocol || isEmptyDir(pod, mount.name))
     .map((mount) => ({ name: mount.name, path: mount.mountPath }));
   const signal = lifecycle?.stopSignal;
+  const dependencies = dependenciesOf(pod, member);
   return {
     name,
     image,
@@ -104,7 +138,8 @@ function containerFor(
     ...(hasProtocol ? {} : commandFor(pod, container, context)),
     ...(mounts.length === 0 ? {} : { mounts }),
     ...(signal === undefined ? {} : { stop: { signal } }),
-    restart: { policy: RESTART_POLICY[pod.spec.restartPolicy ?? "Always"] },
+    restart: { policy: RESTART_POLICY[restartPolicyFor(pod, member)] },
+    ...(dependencies.length === 0 ? {} : { depends_on: dependencies }),
   };
 }
 
@@ -138,13 +173,14 @@ function commandFor(pod: Pod, container: Container, context: TranslationContext)
 
 /** Text that needs the Machine's address before the Machine has one. */
 function lateReferences(pod: Pod): readonly Finding[] {
-  return pod.spec.containers.flatMap(({ env = [], command = [], args = [] }, index) => {
+  return membersOf(pod).flatMap(({ container, field }) => {
+    const { env = [], command = [], args = [] } = container;
     const late = env.filter((one) => isAddressOfPod(one.valueFrom?.fieldRef?.fieldPath));
     const texts = [...env.map(({ value = "" }) => value), ...command, ...args];
     return late
       .filter(({ name }) => texts.some((text) => text.includes(`$(${name})`)))
       .map(({ name }) => ({
-        field: `spec.containers[${index}].env`,
+        field: `${field}.env`,
         sentence: `$(${name}) needs the Machine's address before there is one.`,
       }));
   });

@@ -172,7 +172,69 @@ describe("a Machine that stopped", () => {
     const pod = aPod({ activeDeadlineSeconds: 60 });
     const machine = sighting("stopped", ENDED);
     expect(planFor(world({ machine, pod }))).toEqual({ do: "nothing" });
-    expect(endingOf(world({ machine, pod }))).toBe("deadline");
+    expect(endingOf(world({ machine, pod }))).toMatchObject({ reason: "DeadlineExceeded" });
+  });
+});
+
+function told(states: Readonly<Record<string, ContainerState>>): Partial<MachineReport> {
+  const [container] = sighting("stopped").report?.containers ?? [];
+  if (container === undefined) throw new Error("no container to copy");
+  return {
+    containers: Object.entries(states).map(([name, state]) => ({ ...container, name, state })),
+  };
+}
+
+const rules = (operator: "In" | "NotIn") => ({
+  restartPolicy: "Never",
+  restartPolicyRules: [{ action: "Restart", exitCodes: { operator, values: [1, 42] } }],
+});
+
+describe("init containers and sidecars", () => {
+  const early = [
+    { name: "init", image: "i" },
+    { name: "sidecar", image: "i", restartPolicy: "Always" },
+  ];
+  const failed = { terminated: { ...ENDED.terminated, exitCode: 1 } };
+
+  test("a Machine whose sidecar was stopped last is not started again for it", () => {
+    const pod = aPod({ restartPolicy: "OnFailure", initContainers: early });
+    const states = told({ init: ENDED, sidecar: failed, c0: ENDED });
+    expect(planFor(world({ pod, machine: sighting("stopped", ENDED, states) }))).toEqual({
+      do: "nothing",
+    });
+  });
+
+  test("an init container that failed is tried again, unless the Pod is never restarted", () => {
+    const states = told({ init: failed, c0: { waiting: { reason: "PodInitializing" } } });
+    const machine = sighting("stopped", ENDED, states);
+    const plan = (restartPolicy: "Always" | "OnFailure" | "Never") =>
+      planFor(world({ machine, pod: aPod({ restartPolicy, initContainers: early }) }));
+    expect(plan("Always")).toMatchObject({ do: "start" });
+    expect(plan("OnFailure")).toMatchObject({ do: "start" });
+    expect(plan("Never")).toEqual({ do: "nothing" });
+  });
+
+  test("rules on exit codes decide over another start", () => {
+    const machine = sighting("stopped", failed);
+    const plan = (operator: "In" | "NotIn") =>
+      planFor(world({ machine, pod: aPod({ containers: [rules(operator)] }) }));
+    expect(plan("In")).toMatchObject({ do: "start" });
+    expect(plan("NotIn")).toEqual({ do: "nothing" });
+  });
+});
+
+describe("a Machine that ended its containers by itself", () => {
+  const ended = { reason: "Evicted", message: "The Pod used too much disk." };
+
+  test("is not started again, and its Pod has failed in its words", () => {
+    const machine = sighting("stopped", ENDED, { ended });
+    expect(planFor(world({ machine }))).toEqual({ do: "nothing" });
+    expect(endingOf(world({ machine }))).toEqual({ why: "failed", ...ended });
+  });
+
+  test("is waited for while it still runs", () => {
+    const machine = sighting("stopping", RUNNING, { ended });
+    expect(endingOf(world({ machine }))).toBeUndefined();
   });
 });
 

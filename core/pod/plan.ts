@@ -1,11 +1,11 @@
 import { AWAITS_KEY } from "../fly/machine-protocol.ts";
 import type { Pod } from "../kube/pod.ts";
-import { isFinal } from "./container-status.ts";
+import { isOver, statusesOf } from "./container-roles.ts";
 import type { Finding } from "./fields/check.ts";
 import type { Translation } from "./machine-config.ts";
 import type { Sighting } from "./machine-view.ts";
 import { isTerminal } from "./phase.ts";
-import type { Ending } from "./pod-status.ts";
+import { DEADLINE, type Ending } from "./pod-status.ts";
 
 /** The one effect that brings a Machine closer to what its Pod asks for. */
 export type Step =
@@ -73,16 +73,16 @@ export function endingOf(world: World): Ending | undefined {
   const isStill =
     machine === undefined ? isProvenAbsent : hasStopped(machine) || isBeforeStart(world, machine);
   if (!isStill) return undefined;
-  if (pod.metadata.deletionTimestamp !== undefined) return "deleted";
-  return machine !== undefined && deadlineMs(pod, machine) <= nowMs ? "deadline" : undefined;
+  const ended = machine?.report?.ended;
+  if (ended !== undefined) return { why: "failed", ...ended };
+  if (pod.metadata.deletionTimestamp !== undefined) return { why: "deleted" };
+  return machine !== undefined && deadlineMs(pod, machine) <= nowMs ? DEADLINE : undefined;
 }
 
 function planLaunch({ pod, isProvenAbsent, translation }: World): Step {
-  const statuses = pod.status?.containerStatuses ?? [];
+  const statuses = statusesOf(pod);
   // Everything that may run has run: a Job's Pod whose Machine is gone needs no other.
-  if (statuses.length > 0 && statuses.every((status) => isFinal(pod, status))) {
-    return { do: "nothing" };
-  }
+  if (hasMainStatuses(pod) && isOver(pod, statuses)) return { do: "nothing" };
   if (hasRun(pod) && !isProvenAbsent) return { do: "prove" };
   if (statuses.some(({ state }) => state?.running !== undefined)) return { do: "admit" };
   const answer = translation();
@@ -159,13 +159,17 @@ function patienceFor({ pod, stop, nowMs }: World, { machine }: Sighting, byMs: n
 }
 
 /** True when the status tells of a container that has started, or of an address. */
-export function hasRun({ status }: Pod): boolean {
-  const statuses = status?.containerStatuses ?? [];
-  return status?.podIP !== undefined || statuses.some(({ containerID }) => containerID);
+export function hasRun(pod: Pod): boolean {
+  return pod.status?.podIP !== undefined || statusesOf(pod).some(({ containerID }) => containerID);
+}
+
+function hasMainStatuses({ status }: Pod): boolean {
+  return (status?.containerStatuses ?? []).length > 0;
 }
 
 function hasFinished(pod: Pod, { report }: Sighting): boolean {
-  return report !== undefined && report.containers.every((container) => isFinal(pod, container));
+  if (report === undefined) return false;
+  return report.ended !== undefined || isOver(pod, report.containers);
 }
 
 function hasFailed({ machine }: Sighting): boolean {

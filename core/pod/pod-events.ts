@@ -1,5 +1,6 @@
 import { sha256Hex } from "../app/sha256.ts";
 import type { ContainerEvent } from "../fly/machine-protocol.ts";
+import type { Pod } from "../kube/pod.ts";
 import { timeOf } from "../kube/time.ts";
 import type { PodEvent } from "../ports/pods.ts";
 import type { Finding } from "./fields/check.ts";
@@ -31,9 +32,11 @@ export function mountFailedEvent(message: string, nowMs: number): PodEvent {
   return event("mount", "Warning", "FailedMount", `MountVolume.SetUp failed: ${message}`, nowMs);
 }
 
-export function deadlineEvent(nowMs: number): PodEvent {
-  const message = "Pod was active on the node longer than the specified deadline";
-  return event("deadline", "Normal", "DeadlineExceeded", message, nowMs);
+/** The Event about the end of a whole Pod; its status tells the same. */
+export function failedEvent(reason: string, message: string, nowMs: number): PodEvent {
+  // A kubelet's deadline is a Normal one.
+  const type = reason === "DeadlineExceeded" ? "Normal" : "Warning";
+  return event("failed", type, reason, message, nowMs);
 }
 
 export function imageChangedEvent(containers: readonly string[], nowMs: number): PodEvent {
@@ -47,10 +50,17 @@ export function ephemeralEvent(containers: readonly string[], nowMs: number): Po
 }
 
 /** What happened to a container, as the Machine told it; the id is the same whoever tells it. */
-export function containerEvent(machineId: string, told: ContainerEvent): PodEvent {
+export function containerEvent(pod: Pod, machineId: string, told: ContainerEvent): PodEvent {
   const { seq, type, reason, message, at, container } = told;
-  const fieldPath = `spec.containers{${container}}`;
+  const fieldPath = `spec.${listOf(pod, container)}{${container}}`;
   return { id: `${machineId}-${seq}`, type, reason, message, fieldPath, at };
+}
+
+function listOf({ spec }: Pod, container: string): string {
+  const isIn = (list: readonly { readonly name: string }[] = []): boolean =>
+    list.some(({ name }) => name === container);
+  if (isIn(spec.initContainers)) return "initContainers";
+  return isIn(spec.ephemeralContainers) ? "ephemeralContainers" : "containers";
 }
 
 function event(

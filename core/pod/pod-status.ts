@@ -3,13 +3,24 @@ import type { MachineReport } from "../fly/machine-protocol.ts";
 import type { ContainerStatus, Pod, PodPhase, PodStatus } from "../kube/pod.ts";
 import { timeOf, wholeSeconds } from "../kube/time.ts";
 import { conditionsFor } from "./conditions.ts";
+import { hasInitContainers, type Member, membersOf } from "./container-roles.ts";
 import { containerStatusFor, waitingStatus } from "./container-status.ts";
 import type { Finding } from "./fields/check.ts";
 import { RESTARTS_KEY } from "./machine-config.ts";
 import { isTerminal, phaseFor } from "./phase.ts";
 
 /** Why no container of the Pod will be started again. */
-export type Ending = "deleted" | "deadline";
+export type Ending =
+  | { readonly why: "deleted" }
+  /** The Pod has failed, and its status says so in these words. */
+  | { readonly why: "failed"; readonly reason: string; readonly message: string };
+
+/** What a kubelet says of a Pod that outlived its deadline. */
+export const DEADLINE = {
+  why: "failed",
+  reason: "DeadlineExceeded",
+  message: "Pod was active on the node longer than the specified deadline",
+} as const satisfies Ending;
 
 /** All that a Pod's status is made of, beside the Pod itself. */
 export interface StatusSources {
@@ -24,70 +35,89 @@ export interface StatusSources {
   readonly nowMs: number;
 }
 
+interface OwnStatus extends Member {
+  readonly status: ContainerStatus;
+}
+
 /** The whole status of `pod`, everybody else's part of it kept. Pure; a kubelet's words and rules. */
 export function podStatusFor(pod: Pod, sources: StatusSources): PodStatus {
   const old = pod.status ?? {};
   const before = statusesFor(pod, sources);
   const phase = phaseOf(pod, before, sources);
-  const statuses = isTerminal(phase) ? before.map(ended) : before;
+  const told = isTerminal(phase) ? before.map(ended) : before;
   const isUp = isNetworkReady(sources) && !isTerminal(phase);
-  const isPastDeadline = sources.ending === "deadline" && !isTerminal(old.phase);
+  const { ending } = sources;
+  const hasJustFailed = ending?.why === "failed" && !isTerminal(old.phase);
   return {
     ...old,
     phase,
-    ...(isPastDeadline ? DEADLINE : {}),
-    conditions: conditionsFor(pod, { ...sources, phase, statuses, isNetworkReady: isUp }),
+    ...(hasJustFailed ? { reason: ending.reason, message: ending.message } : {}),
+    conditions: conditionsFor(pod, { ...sources, phase, told, isNetworkReady: isUp }),
     hostIP: sources.hostIP,
     hostIPs: [{ ip: sources.hostIP }],
     ...(isUp ? addressesOf(sources.machine) : {}),
-    startTime: old.startTime ?? wholeSeconds(sources.machine?.created_at ?? timeOf(sources.nowMs)),
+    startTime: startTimeFor(pod, sources.machine?.created_at ?? timeOf(sources.nowMs)),
     ...(pod.metadata.generation === undefined
       ? {}
       : { observedGeneration: pod.metadata.generation }),
-    containerStatuses: statuses.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    ...(hasInitContainers(pod)
+      ? { initContainerStatuses: told.filter(isEarly).map(({ status }) => status) }
+      : {}),
+    containerStatuses: told
+      .filter((one) => !isEarly(one))
+      .map(({ status }) => status)
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   };
 }
 
-const DEADLINE = {
-  reason: "DeadlineExceeded",
-  message: "Pod was active on the node longer than the specified deadline",
-} as const;
+/** When the Node took the Pod: as it was told once, else when its Machine was created. */
+export function startTimeFor({ status }: Pod, createdAt: string): string {
+  return status?.startTime ?? wholeSeconds(createdAt);
+}
 
-function statusesFor(pod: Pod, sources: StatusSources): readonly ContainerStatus[] {
+function isEarly({ role }: Member): boolean {
+  return role !== "main";
+}
+
+function statusesFor(pod: Pod, sources: StatusSources): readonly OwnStatus[] {
   const { refused, report, machine, isLost, ending, nowMs } = sources;
+  const members = membersOf(pod);
   if (refused !== undefined) {
     const message = refusalMessage(refused);
-    return pod.spec.containers.map((container) =>
-      waitingStatus(container, "CreateContainerConfigError", message),
-    );
+    return members.map((member) => ({
+      ...member,
+      status: waitingStatus(member.container, "CreateContainerConfigError", message),
+    }));
   }
   const starts = startsBefore(machine);
-  return pod.spec.containers.map((container) => {
-    const own = report?.containers.find(({ name }) => name === container.name);
-    return containerStatusFor(pod, container, {
+  return members.map((member) => {
+    const { name } = member.container;
+    const own = report?.containers.find((one) => one.name === name);
+    const status = containerStatusFor(pod, member, {
       ...(own === undefined ? {} : { report: own }),
-      startsBefore: starts[container.name] ?? 0,
+      startsBefore: starts[name] ?? 0,
       isLost,
-      isEnding: ending !== undefined || pod.spec.restartPolicy === "Never",
+      isEnding: ending !== undefined,
       nowMs,
     });
+    return { ...member, status };
   });
 }
 
 /** A terminal phase never changes, and no phase is terminal while something runs. */
-function phaseOf(
-  pod: Pod,
-  statuses: readonly ContainerStatus[],
-  { ending }: StatusSources,
-): PodPhase {
+function phaseOf(pod: Pod, told: readonly OwnStatus[], { ending }: StatusSources): PodPhase {
   const old = pod.status?.phase;
   if (old !== undefined && isTerminal(old)) return old;
-  if (ending === "deadline") return "Failed";
-  return phaseFor(pod.spec, statuses, ending !== undefined);
+  if (ending?.why === "failed") return "Failed";
+  const phase = phaseFor(pod, told, ending !== undefined);
+  const isRunning = told.some(({ status }) => status.state?.running !== undefined);
+  return isTerminal(phase) && isRunning ? (old ?? "Pending") : phase;
 }
 
-function ended(status: ContainerStatus): ContainerStatus {
-  return { ...status, ready: false, started: false };
+/** Init containers that ended well stay ready, as in a kubelet's status. */
+function ended(one: OwnStatus): OwnStatus {
+  const ready = one.role === "init" && one.status.ready;
+  return { ...one, status: { ...one.status, ready, started: false } };
 }
 
 /** One line for all that is refused. */

@@ -1,9 +1,10 @@
 import { FksError } from "../errors.ts";
 import type { Pod, PodStatus } from "../kube/pod.ts";
+import { membersOf, statusesOf } from "./container-roles.ts";
 import type { Sighting } from "./machine-view.ts";
 import { isTerminal } from "./phase.ts";
 import { endingOf, hasRun, type Step } from "./plan.ts";
-import { containerEvent, deadlineEvent, ephemeralEvent, imageChangedEvent } from "./pod-events.ts";
+import { containerEvent, ephemeralEvent, failedEvent, imageChangedEvent } from "./pod-events.ts";
 import { memoryOf, type PodMemory } from "./pod-memory.ts";
 import { podStatusFor } from "./pod-status.ts";
 import { statusPatchFor } from "./status-patch.ts";
@@ -13,6 +14,8 @@ import type { ReconcileDeps, Turn } from "./steps/turn.ts";
 const FIRST_STATUS_MS = 1_000;
 /** Events from before a restart that are told again, in case they were not. */
 const RETELL_MS = 60_000;
+
+const ON_THEIR_WAY: ReadonlySet<string> = new Set(["ContainerCreating", "PodInitializing"]);
 
 export interface Reported {
   /** The Pod is no more, or its name is another's. */
@@ -38,8 +41,8 @@ export async function reportStatus(
     hostIP: place.hostIP,
     nowMs,
   });
-  if (ending === "deadline" && !isTerminal(pod.status?.phase)) {
-    teller.tell(pod, deadlineEvent(nowMs));
+  if (ending?.why === "failed" && !isTerminal(pod.status?.phase)) {
+    teller.tell(pod, failedEvent(ending.reason, ending.message, nowMs));
   }
   // What may not have arrived is written again, over what the API server is known to have.
   const base = memory.sent?.isSure === false ? watched : pod;
@@ -73,15 +76,15 @@ export function reportEvents(
     if (event.seq <= (own.toldSeq ?? 0)) continue;
     own.toldSeq = event.seq;
     const isOld = isFirst && Date.parse(event.at) < startedAtMs - RETELL_MS;
-    if (!isOld) teller.tell(pod, containerEvent(machine.id, event));
+    if (!isOld) teller.tell(pod, containerEvent(pod, machine.id, event));
   }
 
   const configured = machine.config?.containers ?? [];
-  const changed = pod.spec.containers.filter(({ name, image }) =>
+  const changed = membersOf(pod).filter(({ container: { name, image } }) =>
     configured.some((one) => one.name === name && one.image !== image),
   );
   if (changed.length > 0) {
-    const names = changed.map(({ name }) => name);
+    const names = changed.map(({ container }) => container.name);
     teller.tell(pod, imageChangedEvent(names, clock.now()));
   }
   const added = (pod.spec.ephemeralContainers ?? []).map(({ name }) => name);
@@ -89,7 +92,9 @@ export function reportEvents(
 }
 
 /** The first word of a Pod whose containers are on their way: it can wait for a better one. */
-function isUneventful(pod: Pod, { phase, containerStatuses = [] }: PodStatus): boolean {
-  if (pod.status?.startTime !== undefined || phase !== "Pending") return false;
-  return containerStatuses.every(({ state }) => state?.waiting?.reason === "ContainerCreating");
+function isUneventful(pod: Pod, status: PodStatus): boolean {
+  if (pod.status?.startTime !== undefined || status.phase !== "Pending") return false;
+  return statusesOf({ ...pod, status }).every(({ state }) =>
+    ON_THEIR_WAY.has(state?.waiting?.reason ?? ""),
+  );
 }

@@ -33,7 +33,7 @@ export function findingsFor(pod: Pod, capabilities: CapabilitySet): Findings {
         field: node.field,
         sentence: row.sentence[capabilities],
       });
-    } else if (!GROUPS.has(node.path)) {
+    } else if (!GROUPS.has(generalPath(node.path))) {
       if (!isEmpty(node.value)) found.refused.push({ field: node.field, sentence: UNKNOWN });
     } else {
       for (const child of childrenOf(node)) visit(child);
@@ -68,7 +68,13 @@ function childrenOf({ path, field, value }: Node): readonly Node[] {
 }
 
 function rowFor(path: string): PodField | undefined {
-  return ROW.get(path) ?? ROW.get(path.replace(/\.[^.]*$/, ".*"));
+  const general = generalPath(path);
+  return ROW.get(path) ?? ROW.get(general) ?? ROW.get(general.replace(/\.[^.]*$/, ".*"));
+}
+
+/** What holds for containers holds for init containers too, where the table has nothing else. */
+function generalPath(path: string): string {
+  return path.replace(/^spec\.initContainers(?=\[\]|$)/, "spec.containers");
 }
 
 /** What the API server leaves behind for a field nobody set. */

@@ -60,8 +60,13 @@ export const CONTAINER_FIELDS: readonly PodField[] = [
   refused("resources.limits.*", UNKNOWN_RESOURCE),
   refused("resources.claims", "Machines have no devices to claim."),
   carried("resizePolicy", "Accepted: a running Machine is never resized."),
-  refused("restartPolicy", "Containers follow the Pod's restart policy."),
-  refused("restartPolicyRules", "Containers follow the Pod's restart policy."),
+  carried("restartPolicy", "It wins over the Pod's."),
+  refused("restartPolicyRules[].action", "Only this container can be started again by a rule.", {
+    values: not("Restart"),
+  }),
+  carried("restartPolicyRules[].exitCodes", "The first rule that fits decides over a restart.", {
+    fly: ["refused", "Fly restarts by a policy alone."],
+  }),
   carried("volumeMounts[].name", "A volume of the Machine."),
   carried("volumeMounts[].mountPath", "Where the container sees it."),
   carried("volumeMounts[].readOnly", "The container cannot write to it.", {

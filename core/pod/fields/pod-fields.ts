@@ -1,4 +1,13 @@
-import { approximated, carried, FALSE, not, type PodField, refused, TRUE } from "./field.ts";
+import {
+  approximated,
+  carried,
+  exactly,
+  FALSE,
+  not,
+  type PodField,
+  refused,
+  TRUE,
+} from "./field.ts";
 import { NOT_PROVEN_NON_ROOT, WITHOUT_USER } from "./user.ts";
 
 const SCHEDULING = "The scheduler reads it; a Machine needs nothing of it.";
@@ -69,7 +78,14 @@ export const POD_FIELDS: readonly PodField[] = [
   refused("spec.resources", "Resources are read from the containers, not from the Pod."),
   refused("spec.resourceClaims", "Machines have no devices to claim."),
   refused("spec.os.name", "Machines run Linux.", { values: not("linux") }),
-  refused("spec.initContainers", "Containers that run before the others are not carried yet."),
+  carried(
+    "spec.initContainers[].restartPolicy",
+    "A sidecar: it starts before the others, is stopped after them, and keeps no Machine alive.",
+    {
+      fly: ["approximated", "A sidecar starts before the others; all are stopped at once."],
+      values: exactly("Always"),
+    },
+  ),
   refused("spec.ephemeralContainers", "A running Machine takes no further containers."),
 
   carried("spec.securityContext.runAsUser", "The user of the container's processes."),

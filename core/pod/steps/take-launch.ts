@@ -1,6 +1,7 @@
 import { FksError } from "../../errors.ts";
 import type { MachineConfig } from "../../fly/machine.ts";
 import type { Pod } from "../../kube/pod.ts";
+import { isFinal, membersOf, statusesOf } from "../container-roles.ts";
 import { keyFor } from "../identity.ts";
 import { RESTARTS_KEY } from "../machine-config.ts";
 import type { Step } from "../plan.ts";
@@ -118,19 +119,23 @@ async function early(
 
 /** What ran before goes on counting, and what has ended well is not run again. */
 function forAnotherTime(config: MachineConfig, pod: Pod): MachineConfig {
-  const statuses = pod.status?.containerStatuses ?? [];
+  const statuses = statusesOf(pod);
   const starts = statuses.flatMap(({ name, restartCount, state, lastState, containerID = "" }) => {
     const hasEnded = (state?.terminated ?? lastState?.terminated) !== undefined;
     return containerID === "" ? [] : [`${name}=${restartCount + (hasEnded ? 1 : 0)}`];
   });
   if (starts.length === 0) return config;
 
-  const isDone = (name: string): boolean =>
-    pod.spec.restartPolicy === "OnFailure" &&
-    statuses.some((one) => one.name === name && one.state?.terminated?.exitCode === 0);
+  // Init containers run again before what is left of the others.
+  const done = membersOf(pod).filter((member) => {
+    const status = statuses.find(({ name }) => name === member.container.name);
+    return member.role === "main" && status !== undefined && isFinal(pod, member, status);
+  });
   return {
     ...config,
     metadata: { ...config.metadata, [RESTARTS_KEY]: starts.join(",") },
-    containers: (config.containers ?? []).filter(({ name }) => !isDone(name)),
+    containers: (config.containers ?? []).filter(
+      ({ name }) => !done.some(({ container }) => container.name === name),
+    ),
   };
 }
