@@ -1,6 +1,6 @@
 # `make` explains itself. Every target sets up what it needs; a second run finds it there.
 .DEFAULT_GOAL := help
-.PHONY: help system setup check format golden pin-k3s test unit e2e build serve demo bench clean
+.PHONY: help system setup check format golden pin-k3s test unit e2e conformance build serve demo bench clean
 .ONESHELL:
 .SHELLFLAGS := -euc
 
@@ -10,9 +10,9 @@ PACKAGES := node_modules/.installed
 help: ## this list
 	@echo "fks-node: a Kubernetes API whose Pods are Fly Machines"
 	@echo
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
 	@echo
-	@echo "  ARGS=\"…\" goes to the command of serve, demo, test, unit, e2e, bench and pin-k3s."
+	@echo "  ARGS=\"…\" goes to the command of serve, demo, test, unit, e2e, conformance, bench and pin-k3s."
 
 $(PACKAGES): package.json bun.lockb bunfig.toml
 	@$(BUN) install --frozen-lockfile --silent
@@ -44,6 +44,9 @@ unit: $(PACKAGES) ## only the tests that need no system programs
 
 e2e: setup build ## only the end-to-end tests
 	@$(BUN) scripts/test.ts e2e $(ARGS)
+
+conformance: setup build ## Kubernetes' own suite, narrowed by FOCUS="…"; a second run goes on
+	@$(BUN) scripts/conformance.ts $(ARGS)
 
 build: $(PACKAGES) ## dist/fks-node, one executable
 	@$(BUN) scripts/build.ts

@@ -1,0 +1,102 @@
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import { captured } from "../captured.ts";
+import type { Cluster } from "./cluster.ts";
+import { RUNS } from "./paths.ts";
+import { outcomeIn, type TestResult } from "./results.ts";
+
+const SUFFIX = " [Conformance]";
+const GRACE_SECONDS = 30;
+
+const testList = z.array(z.object({ codename: z.string() }));
+
+/** The names of the suite's conformance tests, in its own order. */
+export async function conformanceTests(e2e: string): Promise<readonly string[]> {
+  const { stdout } = await captured([e2e, "--list-conformance-tests"]);
+  return testList.parse(parse(stdout)).map(({ codename }) => codename.replace(SUFFIX, ""));
+}
+
+/** The images that any of its tests may ask for. */
+export async function imagesAskedFor(e2e: string): Promise<readonly string[]> {
+  const { stdout } = await captured([e2e, "--list-images"]);
+  return stdout.split("\n").filter((line) => line !== "");
+}
+
+/** Tests that want the cluster for themselves. */
+export function isSerial(name: string): boolean {
+  return name.includes("[Serial]") || name.includes("[Disruptive]");
+}
+
+export function sigOf(name: string): string {
+  return /^\[(sig-[a-z-]+)\]/.exec(name)?.[1] ?? "";
+}
+
+export interface TestRun {
+  readonly e2e: string;
+  readonly cluster: Cluster;
+  readonly name: string;
+  /** How long it may take; then it is interrupted, and it failed. */
+  readonly limitSeconds: number;
+}
+
+/**
+ * Runs one test in a process of its own, so that one that hangs takes nothing with it. Its output
+ * stays under `.cache/conformance/tests`.
+ */
+export async function runTest(run: TestRun): Promise<Omit<TestResult, "build">> {
+  const folder = resolve(RUNS, "tests", folderOf(run.name));
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const log = join(folder, "output.log");
+  const output = openSync(log, "w");
+  const startedAt = performance.now();
+  const child = Bun.spawn([run.e2e, ...flagsOf(run, folder)], {
+    cwd: folder,
+    stdin: "ignore",
+    stdout: output,
+    stderr: output,
+    timeout: (run.limitSeconds + 2 * GRACE_SECONDS) * 1_000,
+    killSignal: "SIGKILL",
+  });
+  await child.exited;
+  const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
+  const report = join(folder, "junit_01.xml");
+  const outcome = existsSync(report) ? outcomeIn(readFileSync(report, "utf8")) : undefined;
+  // Megabytes of tests that did not run; what one needs of it is in the results and in the log.
+  rmSync(report, { force: true });
+  return { seconds, ...(outcome ?? { outcome: "failed", message: lastWordsOf(log) }) };
+}
+
+/** The regular expression that only this test's name matches. */
+export function focusOf(name: string): string {
+  return `${name}${SUFFIX}`.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+function flagsOf({ cluster, name, limitSeconds }: TestRun, folder: string): readonly string[] {
+  return [
+    "--provider=skeleton",
+    `--kubeconfig=${cluster.kubeconfig}`,
+    `--kubectl-path=${cluster.kubectl}`,
+    `--report-dir=${folder}`,
+    `--e2e-output-dir=${folder}`,
+    `--ginkgo.focus=${focusOf(name)}`,
+    `--ginkgo.timeout=${limitSeconds}s`,
+    `--ginkgo.grace-period=${GRACE_SECONDS}s`,
+    "--ginkgo.no-color",
+    "--ginkgo.silence-skips",
+    "--ginkgo.v",
+  ];
+}
+
+/** A folder's name that tells the test and fits into any file system. */
+function folderOf(name: string): string {
+  const words = name.replaceAll(/[^a-zA-Z0-9]+/g, "-").replaceAll(/^-|-$/g, "");
+  return words.length <= 120 ? words : `${words.slice(0, 110)}-${Bun.hash.crc32(name)}`;
+}
+
+function lastWordsOf(log: string): string {
+  const lines = readFileSync(log, "utf8").trimEnd().split("\n");
+  return `no report: ${lines.at(-1)?.trim().slice(0, 200) ?? ""}`;
+}
