@@ -5,7 +5,7 @@ import type { Log } from "../ports/log.ts";
 import type { ChildProcess, ExitStatus, Processes } from "../ports/processes.ts";
 import { type Backoff, backoffAfter, backoffWhileRunning, NO_BACKOFF } from "./backoff.ts";
 import type { ChildSpec } from "./child.ts";
-import { afterProbe, askChild } from "./child-probe.ts";
+import { afterProbe, askChild, type NextStep } from "./child-probe.ts";
 import {
   type ChildReport,
   deathText,
@@ -54,6 +54,9 @@ type End =
   | { readonly kind: "died"; readonly reason: string; readonly exit?: ExitStatus }
   /** Because it was told to make room for the next one. */
   | { readonly kind: "replaced" };
+
+/** Why a child is not waited for any longer: `kill` when it would not listen either. */
+type Overdue = Exclude<NextStep, { do: "ask" }>;
 
 /** Keeps one child alive until it is told to stop. */
 export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
@@ -112,14 +115,15 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
     };
     try {
       const over = Promise.race([exited, aborted(scope)]).then(() => undefined);
-      const late = await Promise.race([over, watch(process, scope)]);
+      const late = await Promise.race([over, watch(scope)]);
       replace = undefined;
       if (signal.aborted) await stop(process, neighbours);
+      else if (late?.do === "kill") process.kill("SIGKILL");
       else if (replaced.signal.aborted || late !== undefined)
         await endProcess(process, spec.graceMs, deps);
       const exit = await exited;
       if (replaced.signal.aborted) return { kind: "replaced" };
-      return { kind: "died", reason: late ?? deathText(exit, process.lastWords()), exit };
+      return { kind: "died", reason: late?.reason ?? deathText(exit, process.lastWords()), exit };
     } catch (error) {
       process.kill("SIGKILL");
       throw error;
@@ -127,10 +131,10 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
   }
 
   /**
-   * Probes until `life` ends or the child hangs and is killed. What it resolves with is why the
-   * child has to be ended: it did not get ready in time.
+   * Probes until `life` ends. What it resolves with is why the child has to be ended: it hangs, or
+   * it did not get ready in time.
    */
-  async function watch(process: ChildProcess, life: AbortSignal): Promise<string | undefined> {
+  async function watch(life: AbortSignal): Promise<Overdue | undefined> {
     const startedAtMs = clock.now();
     let heardAtMs = startedAtMs;
     while (!life.aborted) {
@@ -148,12 +152,7 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
 
       const silentMs = nowMs - heardAtMs;
       const next = afterProbe(spec, report, { ranMs: nowMs - startedAtMs, silentMs });
-      if (next.do === "end") return next.reason;
-      if (next.do === "kill") {
-        log.warn("child hangs and is killed", { silent_ms: silentMs });
-        process.kill("SIGKILL");
-        return undefined;
-      }
+      if (next.do !== "ask") return next;
       await sleep(clock, next.delayMs, life).catch(() => {});
     }
     return undefined;

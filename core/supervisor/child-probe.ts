@@ -43,10 +43,10 @@ async function ask(
   }
 }
 
-type NextStep =
+export type NextStep =
   | { readonly do: "ask"; readonly delayMs: number }
   /** It hangs: nothing can be expected of it any more. */
-  | { readonly do: "kill" }
+  | { readonly do: "kill"; readonly reason: string }
   /** It took too long to get ready. */
   | { readonly do: "end"; readonly reason: string };
 
@@ -59,7 +59,10 @@ export function afterProbe(
   if (readyAfterMs === undefined && ranMs >= readyTimeoutMs) {
     return { do: "end", reason: `not ready within ${readyTimeoutMs / 1_000} s: ${reason}` };
   }
-  if (silentMs >= (state === "starting" ? startTimeoutMs : HUNG_AFTER_MS)) return { do: "kill" };
+  const patienceMs = state === "starting" ? startTimeoutMs : HUNG_AFTER_MS;
+  if (silentMs >= patienceMs) {
+    return { do: "kill", reason: `silent for ${patienceMs / 1_000} s: ${reason}` };
+  }
   return { do: "ask", delayMs: probeDelayMs(ready, ranMs) };
 }
 

@@ -147,7 +147,7 @@ test("a program that cannot be started is tried again", async () => {
 });
 
 test("a child that says nothing is killed and started anew, one that says no is left alone", async () => {
-  const { processes, parts, stop, advance } = worldOf([child("mute"), child("busy")]);
+  const { processes, parts, stop, advance, log } = worldOf([child("mute"), child("busy")]);
   processes.answer("mute", { outcome: "silent", reason: "no socket" });
   processes.answer("busy", { outcome: "unready", reason: "no API server" });
   const end = parts.run(stop.signal);
@@ -160,6 +160,10 @@ test("a child that says nothing is killed and started anew, one that says no is 
     "start mute",
   ]);
   expect(processes.started.filter(({ spec }) => spec.name === "busy")).toHaveLength(1);
+  expect(log.lines).toContainEqual([
+    "child died",
+    expect.objectContaining({ reason: "silent for 20 s: no socket" }),
+  ]);
   stop.abort();
   await end;
 });
