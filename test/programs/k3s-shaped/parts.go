@@ -61,7 +61,8 @@ func (p *partsIn) start(name string, args []string) (*part, error) {
 	go func() {
 		words := copyLines(output)
 		part.err = command.Wait()
-		if words == "" {
+		status, isStatus := command.ProcessState.Sys().(syscall.WaitStatus)
+		if words == "" || isStatus && status.Signaled() {
 			words = fmt.Sprint(part.err)
 		}
 		part.words = words
