@@ -2,7 +2,7 @@ import { hostFacts } from "#adapters/host/host-facts.ts";
 import { kubernetesLeases } from "#adapters/kubernetes/leases.ts";
 import { kubernetesNodes } from "#adapters/kubernetes/nodes.ts";
 import { nodeAddressFor } from "#core/fly/network.ts";
-import { capacityFor } from "#core/node/capacity.ts";
+import { capacityFor, type NodeCapacity } from "#core/node/capacity.ts";
 import type { HealthTracker } from "#core/node/health.ts";
 import type { NodeDescription } from "#core/node/node.ts";
 import { runNodeController } from "#core/node/node-controller.ts";
@@ -28,14 +28,21 @@ export function placesOf({ cluster }: Role): readonly Place[] {
   }));
 }
 
+/** What each of the Nodes has for its Pods. */
+export function capacityOf({ config, paths }: Role, places: readonly Place[]): NodeCapacity {
+  return capacityFor(hostFacts(paths.dataDir), places.length, config.nodeCapacity);
+}
+
 /** What keeps each Node and its Lease, one part for every place. */
 export function nodeParts(
-  { config, paths, clock, log }: Role,
+  role: Role,
   access: ClusterAccess,
   places: readonly Place[],
   health: HealthTracker,
 ): readonly ((signal: AbortSignal) => Promise<void>)[] {
+  const { paths, clock, log } = role;
   const facts = hostFacts(paths.dataDir);
+  const capacity = capacityOf(role, places);
   const nodes = kubernetesNodes(access.nodes);
   const leases = kubernetesLeases(access.nodes);
   const { version } = packageJson;
@@ -45,7 +52,7 @@ export function nodeParts(
       region: name,
       address,
       kubeletPort: KUBELET_PORT,
-      capacity: capacityFor(facts, places.length, config.nodeCapacity),
+      capacity,
       system: {
         machineID: facts.machineID,
         systemUUID: facts.machineID,

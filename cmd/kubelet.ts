@@ -19,7 +19,7 @@ import { type ClusterAccess, clusterAccess } from "./kubelet-access.ts";
 import { serveKubeletApis } from "./kubelet-api.ts";
 import { type KubeletMachines, kubeletMachines } from "./kubelet-machines.ts";
 import { type KubeletMetrics, kubeletMetrics } from "./kubelet-metrics.ts";
-import { nodeParts, type Place, placesOf } from "./kubelet-nodes.ts";
+import { capacityOf, nodeParts, type Place, placesOf } from "./kubelet-nodes.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
 import { together } from "./together.ts";
 import { untilThere } from "./until-there.ts";
@@ -180,6 +180,7 @@ function controllerOf(
   const { cluster, clock, log, config } = role;
   const plan = networkPlanFor(cluster.networkId);
   const isEmbedded = config.machines === "embedded";
+  const allocatable = capacityOf(role, places);
   return podController({
     pods,
     machines,
@@ -190,7 +191,9 @@ function controllerOf(
     clusterUid: access.clusterUid,
     apiServer: { host: plan.apiServer, port: cluster.apiPort },
     ...(isEmbedded ? { dns: { nameservers: [plan.resolver], domain: CLUSTER_DOMAIN } } : {}),
-    nodes: new Map(places.map(({ name, address }) => [name, { region: name, hostIP: address }])),
+    nodes: new Map(
+      places.map(({ name, address }) => [name, { region: name, hostIP: address, allocatable }]),
+    ),
     // Creates have a burst of three a second; some more are on their way there and back.
     ...(config.limits === "fly" ? { launchRoom: { perNamespace: 6, total: 24 } } : {}),
     clock,

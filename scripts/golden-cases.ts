@@ -21,13 +21,61 @@ const CONTEXT = {
   dns: { nameservers: ["fdaa::3"], domain: "cluster.local" },
 } as const;
 
+const AS_EVER = { version: "1", isImmutable: false };
+
 const SOURCES = {
   ...CONTEXT,
-  configMaps: new Map([["kube-root-ca.crt", { data: { "ca.crt": "-- CA --" }, binaryData: {} }]]),
+  allocatable: { cpu: "4", memory: "8Gi", "ephemeral-storage": "20Gi", pods: "250" },
+  configMaps: new Map([
+    ["kube-root-ca.crt", configMap({ "ca.crt": "-- CA --" })],
+    [
+      "settings",
+      configMap(
+        { color: "blue", "log.level": "debug", "1st": "first" },
+        { "logo.bin": btoa("\u0000\u00ff") },
+      ),
+    ],
+  ]),
+  secrets: new Map([
+    ["keys", secret("Opaque", { password: "s3cret-password", "tls.key": "s3cret-key" })],
+    [
+      "registry",
+      secret("kubernetes.io/dockerconfigjson", {
+        ".dockerconfigjson": JSON.stringify({
+          auths: {
+            "https://index.docker.io/v1/": { auth: btoa("hub:s3cret-hub") },
+            "*.example.com/team": { username: "team", password: "s3cret-team" },
+            "reg.example.com:5000": { auth: btoa("reg:s3cret:reg") },
+          },
+        }),
+      }),
+    ],
+    [
+      "old-registry",
+      secret("kubernetes.io/dockercfg", {
+        ".dockercfg": JSON.stringify({
+          "reg.example.com:5000/team/app": { username: "app", password: "s3cret-app" },
+        }),
+      }),
+    ],
+  ]),
   tokens: {
     get: (key: string) => ({ token: `token for ${key}`, expiresAt: "2026-11-24T09:00:00Z" }),
   },
 };
+
+function configMap(
+  texts: Readonly<Record<string, string>>,
+  base64: Readonly<Record<string, string>> = {},
+) {
+  const data = new Map(Object.entries(texts));
+  return { data, binaryData: new Map(Object.entries(base64)), ...AS_EVER };
+}
+
+function secret(type: string, texts: Readonly<Record<string, string>>) {
+  const data = new Map(Object.entries(texts).map(([key, text]) => [key, btoa(text)]));
+  return { type, data, ...AS_EVER };
+}
 
 /** The folders of one kind, sorted. */
 export function casesOf(kind: "pod-to-machine" | "machine-to-status"): readonly string[] {

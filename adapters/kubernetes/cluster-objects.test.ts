@@ -76,9 +76,16 @@ describe("what a translation asks the cluster", () => {
     await using world = start();
     world.own.answerOnce("GET", /configmaps/, () => statusAnswer(404, "NotFound", "no"));
     expect(await world.objects.configMap("default", "c", never)).toBeUndefined();
-    world.own.answerOnce("GET", /configmaps/, () => Response.json({ data: { a: "1" } }));
+    world.own.answerOnce("GET", /configmaps/, () =>
+      Response.json({ metadata: { uid: "u", resourceVersion: "7" }, data: { a: "1" } }),
+    );
     const view = await world.objects.configMap("default", "c", never);
-    expect(view).toEqual({ data: { a: "1" }, binaryData: {} });
+    expect(view).toEqual({
+      data: new Map([["a", "1"]]),
+      binaryData: new Map(),
+      version: "u/7",
+      isImmutable: false,
+    });
     world.own.answerOnce("GET", /configmaps/, () => statusAnswer(500, "InternalError", "oops"));
     const error = await world.objects.configMap("default", "c", never).catch((e: unknown) => e);
     expect(error).toMatchObject({ code: "Unavailable" });

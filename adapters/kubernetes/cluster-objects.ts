@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { FksError } from "#core/errors.ts";
+import type { Pod } from "#core/kube/pod.ts";
 import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { ClusterObjects } from "#core/ports/cluster.ts";
 import type { KubernetesClient } from "./client.ts";
 import { decoderOf, ignored } from "./decode.ts";
 
-/** How often, and after how long, a Node asks again for the token of a Pod just given to it. */
-const TOKEN_RETRIES_MS = [50, 100, 200, 400];
+/** How often, and after how long, a Node asks again for what a Pod just given to it needs. */
+const LAG_RETRIES_MS = [50, 100, 200, 400];
 
 const stringMap = z.record(z.string(), z.string());
 
@@ -16,9 +17,41 @@ const namespaceFrom = decoderOf(
   }),
   "Namespace",
 );
+/** UID and version: an object made anew may start with an old version's number. */
+const versioned = z
+  .object({ uid: z.string(), resourceVersion: z.string() })
+  .transform(({ uid, resourceVersion }) => `${uid}/${resourceVersion}`);
 const configMapFrom = decoderOf(
-  z.object({ data: stringMap.default({}), binaryData: stringMap.default({}) }),
+  z
+    .object({
+      metadata: versioned,
+      data: stringMap.default({}),
+      binaryData: stringMap.default({}),
+      immutable: z.boolean().default(false),
+    })
+    .transform(({ metadata: version, data, binaryData, immutable: isImmutable }) => ({
+      data: new Map(Object.entries(data)),
+      binaryData: new Map(Object.entries(binaryData)),
+      version,
+      isImmutable,
+    })),
   "ConfigMap",
+);
+const secretFrom = decoderOf(
+  z
+    .object({
+      metadata: versioned,
+      type: z.string().default("Opaque"),
+      data: stringMap.default({}),
+      immutable: z.boolean().default(false),
+    })
+    .transform(({ metadata: version, type, data, immutable: isImmutable }) => ({
+      type,
+      data: new Map(Object.entries(data)),
+      version,
+      isImmutable,
+    })),
+  "Secret",
 );
 const tokenRequestFrom = decoderOf(
   z.object({ status: z.object({ token: z.string(), expirationTimestamp: z.string() }) }),
@@ -28,7 +61,7 @@ const tokenRequestFrom = decoderOf(
 export interface KubernetesClusterObjectsOptions {
   /** The fks-node identity. */
   readonly client: KubernetesClient;
-  /** By Node name: a Pod's token is given to the Node it runs on, and to nobody else. */
+  /** By Node name: a Pod's token and Secrets are given to the Node it runs on, and to nobody else. */
   readonly nodes: ReadonlyMap<string, KubernetesClient>;
   readonly clock: Clock;
 }
@@ -39,6 +72,11 @@ export function kubernetesClusterObjects(options: KubernetesClusterObjectsOption
   const namespace = async (name: string, signal: AbortSignal) => {
     const { metadata } = await client.get(namespacePath(name), namespaceFrom, signal);
     return metadata;
+  };
+  const nodeOf = ({ metadata, spec }: Pod): KubernetesClient => {
+    const node = nodes.get(spec.nodeName ?? "");
+    if (node !== undefined) return node;
+    throw new FksError("Forbidden", `the Pod "${metadata.name}" runs on no Node of ours`);
   };
 
   return {
@@ -51,22 +89,23 @@ export function kubernetesClusterObjects(options: KubernetesClusterObjectsOption
       const body = { metadata: { labels } };
       await client.patch({ path: namespacePath(name), type: "merge-patch", body }, ignored, signal);
     },
-    async configMap(inNamespace, name, signal) {
+    configMap(inNamespace, name, signal) {
       const path = `${namespacePath(inNamespace)}/configmaps/${name}`;
-      try {
-        return await client.get(path, configMapFrom, signal);
-      } catch (error) {
-        if (FksError.is(error, "NotFound")) return undefined;
-        throw error;
-      }
+      return unlessNotFound(() => client.get(path, configMapFrom, signal));
+    },
+    async secret(pod, name, signal) {
+      const path = `${namespacePath(pod.metadata.namespace)}/secrets/${name}`;
+      const node = nodeOf(pod);
+      return despiteLag(
+        () => unlessNotFound(() => node.get(path, secretFrom, signal)),
+        clock,
+        signal,
+      );
     },
     async podToken(pod, { audience, expirationSeconds }, signal) {
       const { name, uid } = pod.metadata;
       const account = pod.spec.serviceAccountName ?? "default";
-      const node = nodes.get(pod.spec.nodeName ?? "");
-      if (node === undefined) {
-        throw new FksError("Forbidden", `the Pod "${name}" runs on no Node of ours`);
-      }
+      const node = nodeOf(pod);
       const body = {
         apiVersion: "authentication.k8s.io/v1",
         kind: "TokenRequest",
@@ -88,12 +127,21 @@ function namespacePath(name: string): string {
   return `/api/v1/namespaces/${name}`;
 }
 
+async function unlessNotFound<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (FksError.is(error, "NotFound")) return undefined;
+    throw error;
+  }
+}
+
 /**
  * Asks again after `Forbidden`, for less than a second: the API server judges by a copy of its own,
  * which learns a little later than our watch which Node a Pod is on.
  */
 async function despiteLag<T>(ask: () => Promise<T>, clock: Clock, signal: AbortSignal): Promise<T> {
-  for (const delayMs of TOKEN_RETRIES_MS) {
+  for (const delayMs of LAG_RETRIES_MS) {
     try {
       return await ask();
     } catch (error) {

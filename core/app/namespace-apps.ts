@@ -24,7 +24,9 @@ interface NamespaceAppsDeps {
 
 export function namespaceApps(deps: NamespaceAppsDeps): NamespaceApps {
   const { cluster, apps, clusterUid, clock } = deps;
-  const known = shortLived(clock, FRESH_MS, async (name, signal) => {
+  const known = shortLived<string>(clock, () => FRESH_MS);
+
+  async function ensure(name: string, signal: AbortSignal): Promise<string> {
     const namespace = await cluster.namespace(name, signal);
     const app = appNameFor(namespace, clusterUid);
     if (namespace.labels[APP_LABEL] !== app) {
@@ -32,9 +34,10 @@ export function namespaceApps(deps: NamespaceAppsDeps): NamespaceApps {
     }
     await apps.create(app, signal);
     return app;
-  });
+  }
+
   return {
-    ensure: (name, signal) => known.get(name, signal),
+    ensure: (name, signal) => known.get(name, () => ensure(name, signal)),
     forget: (name) => known.forget(name),
   };
 }

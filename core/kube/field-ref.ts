@@ -14,23 +14,28 @@ const SUBSCRIPT = /^metadata\.(labels|annotations)\['(.*)'\]$/;
  */
 export function fieldValueFor(pod: Pod, fieldPath: string, at: Addresses): string | undefined {
   const [, map, key = ""] = SUBSCRIPT.exec(fieldPath) ?? [];
-  if (map === "labels" || map === "annotations") return pod.metadata[map]?.[key] ?? "";
-  return FIELDS[fieldPath]?.(pod, at);
+  if (map === "labels" || map === "annotations") {
+    // `constructor` is a good name for a label too.
+    return new Map(Object.entries(pod.metadata[map] ?? {})).get(key) ?? "";
+  }
+  return FIELDS.get(fieldPath)?.(pod, at);
 }
 
-const FIELDS: Readonly<Record<string, (pod: Pod, at: Addresses) => string>> = {
-  "metadata.name": ({ metadata }) => metadata.name,
-  "metadata.namespace": ({ metadata }) => metadata.namespace,
-  "metadata.uid": ({ metadata }) => metadata.uid,
-  "metadata.labels": ({ metadata }) => linesOf(metadata.labels),
-  "metadata.annotations": ({ metadata }) => linesOf(metadata.annotations),
-  "spec.nodeName": ({ spec }) => spec.nodeName ?? "",
-  "spec.serviceAccountName": ({ spec }) => spec.serviceAccountName ?? "",
-  "status.podIP": (_pod, { podIP }) => podIP,
-  "status.podIPs": (_pod, { podIP }) => podIP,
-  "status.hostIP": (_pod, { hostIP }) => hostIP,
-  "status.hostIPs": (_pod, { hostIP }) => hostIP,
-};
+const FIELDS: ReadonlyMap<string, (pod: Pod, at: Addresses) => string> = new Map(
+  Object.entries({
+    "metadata.name": ({ metadata }: Pod) => metadata.name,
+    "metadata.namespace": ({ metadata }: Pod) => metadata.namespace,
+    "metadata.uid": ({ metadata }: Pod) => metadata.uid,
+    "metadata.labels": ({ metadata }: Pod) => linesOf(metadata.labels),
+    "metadata.annotations": ({ metadata }: Pod) => linesOf(metadata.annotations),
+    "spec.nodeName": ({ spec }: Pod) => spec.nodeName ?? "",
+    "spec.serviceAccountName": ({ spec }: Pod) => spec.serviceAccountName ?? "",
+    "status.podIP": (_pod: Pod, { podIP }: Addresses) => podIP,
+    "status.podIPs": (_pod: Pod, { podIP }: Addresses) => podIP,
+    "status.hostIP": (_pod: Pod, { hostIP }: Addresses) => hostIP,
+    "status.hostIPs": (_pod: Pod, { hostIP }: Addresses) => hostIP,
+  }),
+);
 
 /** `key="value"`, one a line, sorted, as the downward API writes a whole map. */
 function linesOf(map: Readonly<Record<string, string>> = {}): string {

@@ -27,6 +27,7 @@ export interface PodSpec {
   readonly securityContext?: PodSecurityContext;
   readonly shareProcessNamespace?: boolean;
   readonly hostNetwork?: boolean;
+  readonly imagePullSecrets?: readonly { readonly name?: string }[];
   readonly readinessGates?: readonly { readonly conditionType: string }[];
 }
 
@@ -75,6 +76,7 @@ export interface Container {
   readonly args?: readonly string[];
   readonly workingDir?: string;
   readonly env?: readonly EnvVar[];
+  readonly envFrom?: readonly EnvFromSource[];
   readonly ports?: readonly ContainerPort[];
   readonly resources?: {
     readonly requests?: Readonly<Record<string, string>>;
@@ -140,9 +142,37 @@ export interface EnvVar {
   readonly name: string;
   readonly value?: string;
   readonly valueFrom?: {
-    readonly fieldRef?: { readonly apiVersion?: string; readonly fieldPath: string };
+    readonly fieldRef?: FieldRef;
+    readonly resourceFieldRef?: ResourceFieldRef;
+    readonly configMapKeyRef?: KeyRef;
+    readonly secretKeyRef?: KeyRef;
     readonly [source: string]: unknown;
   };
+}
+
+export interface EnvFromSource {
+  readonly prefix?: string;
+  readonly configMapRef?: { readonly name: string; readonly optional?: boolean };
+  readonly secretRef?: { readonly name: string; readonly optional?: boolean };
+}
+
+export interface FieldRef {
+  readonly apiVersion?: string;
+  readonly fieldPath: string;
+}
+
+export interface ResourceFieldRef {
+  /** In a variable its own container when absent. */
+  readonly containerName?: string;
+  readonly resource: string;
+  readonly divisor?: string;
+}
+
+/** One key of a ConfigMap or Secret. */
+export interface KeyRef {
+  readonly name: string;
+  readonly key: string;
+  readonly optional?: boolean;
 }
 
 export interface ContainerPort {
@@ -163,11 +193,33 @@ export interface VolumeMount {
 export interface PodVolume {
   readonly name: string;
   readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string };
+  readonly configMap?: ConfigMapProjection & { readonly defaultMode?: number };
+  readonly secret?: Omit<ConfigMapProjection, "name"> & {
+    readonly secretName?: string;
+    readonly defaultMode?: number;
+  };
+  readonly downwardAPI?: DownwardProjection & { readonly defaultMode?: number };
   readonly projected?: {
     readonly defaultMode?: number;
     readonly sources?: readonly VolumeProjection[];
   };
   readonly [source: string]: unknown;
+}
+
+/** Files from a ConfigMap, or in the same words from a Secret. */
+export interface ConfigMapProjection {
+  readonly name?: string;
+  readonly optional?: boolean;
+  readonly items?: readonly KeyToPath[];
+}
+
+export interface DownwardProjection {
+  readonly items?: readonly {
+    readonly path: string;
+    readonly mode?: number;
+    readonly fieldRef?: FieldRef;
+    readonly resourceFieldRef?: ResourceFieldRef;
+  }[];
 }
 
 export interface VolumeProjection {
@@ -176,18 +228,9 @@ export interface VolumeProjection {
     readonly expirationSeconds?: number;
     readonly path: string;
   };
-  readonly configMap?: {
-    readonly name: string;
-    readonly optional?: boolean;
-    readonly items?: readonly KeyToPath[];
-  };
-  readonly downwardAPI?: {
-    readonly items?: readonly {
-      readonly path: string;
-      readonly mode?: number;
-      readonly fieldRef?: { readonly apiVersion?: string; readonly fieldPath: string };
-    }[];
-  };
+  readonly configMap?: ConfigMapProjection;
+  readonly secret?: ConfigMapProjection;
+  readonly downwardAPI?: DownwardProjection;
   readonly [source: string]: unknown;
 }
 

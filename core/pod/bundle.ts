@@ -5,11 +5,12 @@ import type { Container, Pod } from "../kube/pod.ts";
 import { millisOf, wholeOf } from "../kube/quantity.ts";
 import { membersOf } from "./container-roles.ts";
 import { type ApiServerAddress, type EnvSources, envFor } from "./env.ts";
-import { filesFor, type VolumeSources } from "./projected-volume.ts";
+import { pullCredentialsFor } from "./pull-credentials.ts";
+import type { PodSources, Surroundings } from "./sources.ts";
+import { volumeFilesFor } from "./volumes.ts";
 
 /** What the API server and the Node had to say about the Pod. */
-export interface BundleSources extends VolumeSources {
-  readonly hostIP: string;
+export interface BundleSources extends PodSources, Omit<Surroundings, "podIP"> {
   readonly apiServer: ApiServerAddress;
 }
 
@@ -20,24 +21,24 @@ export function bundleFor(
   machine: Pick<Machine, "private_ip">,
 ): Bundle {
   const at = { ...sources, podIP: machine.private_ip };
-  const volumes = (pod.spec.volumes ?? []).filter(({ projected }) => projected !== undefined);
   // The Machine writes the lines of its own names.
   const hosts = pod.spec.hostAliases ?? [];
+  const { credentials } = pullCredentialsFor(pod, sources);
   return {
     containers: Object.fromEntries(
       membersOf(pod).map(({ container }) => [container.name, containerFor(pod, container, at)]),
     ),
-    volumes: Object.fromEntries(
-      volumes.map((volume) => [volume.name, filesFor(pod, volume, sources, at)]),
-    ),
+    volumes: volumeFilesFor(pod, at),
     ...(hosts.length === 0
       ? {}
       : { hosts: hosts.map(({ ip, hostnames = [] }) => ({ ip, hostnames })) }),
+    ...(credentials.length === 0 ? {} : { pullCredentials: credentials }),
   };
 }
 
 function containerFor(pod: Pod, container: Container, at: EnvSources): ContainerBundle {
-  const env = envFor(pod, container, at);
+  const found = envFor(pod, container, at);
+  const env = found.ok ? found.env : [];
   const variables = new Map(env.map(({ name, value }) => [name, value]));
   const { command, args, workingDir, imagePullPolicy } = container;
   const entrypoint = command?.map((word) => expand(word, variables));
@@ -47,7 +48,9 @@ function containerFor(pod: Pod, container: Container, at: EnvSources): Container
   );
   const readOnlyMounts = container.volumeMounts?.filter(({ readOnly }) => readOnly === true) ?? [];
   const resources = resourcesFor(container);
+  const reason = "CreateContainerConfigError";
   return {
+    ...(found.ok ? {} : { refused: { reason, message: found.message } }),
     env,
     ...(entrypoint === undefined ? {} : { entrypoint }),
     ...(cmd === undefined ? {} : { cmd }),

@@ -19,6 +19,7 @@ import type { CapabilitySet } from "./fields/field.ts";
 import { userContextFor } from "./fields/user.ts";
 import { DEFAULT_MEMORY_MB, guestFor, wishFor } from "./guest.ts";
 import { stampsFor } from "./identity.ts";
+import { isFilesVolume } from "./volumes.ts";
 
 /** What the translation must know beside the Pod. */
 export interface TranslationContext {
@@ -192,9 +193,10 @@ function isAddressOfPod(fieldPath: string | undefined): boolean {
 
 function volumesFor(pod: Pod, hasProtocol: boolean): readonly ContainerVolume[] {
   return (pod.spec.volumes ?? []).flatMap((volume): readonly ContainerVolume[] => {
-    const { name, emptyDir, projected } = volume;
-    if (projected !== undefined && !hasProtocol) return [];
-    if (projected !== undefined || emptyDir?.medium === "Memory") {
+    const { name, emptyDir } = volume;
+    const isFiles = isFilesVolume(volume);
+    if (isFiles && !hasProtocol) return [];
+    if (isFiles || emptyDir?.medium === "Memory") {
       return [{ name, temp_dir: { storage_type: "memory" } }];
     }
     const limit = emptyDir?.sizeLimit;
@@ -204,5 +206,5 @@ function volumesFor(pod: Pod, hasProtocol: boolean): readonly ContainerVolume[] 
 }
 
 function isEmptyDir(pod: Pod, volume: string): boolean {
-  return pod.spec.volumes?.some(({ name, projected }) => name === volume && !projected) === true;
+  return pod.spec.volumes?.some((one) => one.name === volume && !isFilesVolume(one)) === true;
 }

@@ -41,7 +41,7 @@ export interface World {
   readonly deliveredAtMs: number | undefined;
   /** The last request to stop. */
   readonly stop: StopRequest | undefined;
-  /** When the tokens in the Machine want to be renewed. */
+  /** When what the Machine's bundle was made from wants to be looked at again. */
   readonly refreshAtMs: number | undefined;
   readonly nowMs: number;
 }

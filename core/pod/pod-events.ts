@@ -3,6 +3,7 @@ import type { ContainerEvent } from "../fly/machine-protocol.ts";
 import type { Pod } from "../kube/pod.ts";
 import { timeOf } from "../kube/time.ts";
 import type { PodEvent } from "../ports/pods.ts";
+import type { SkippedNames } from "./env.ts";
 import type { Finding } from "./fields/check.ts";
 import { refusalMessage } from "./pod-status.ts";
 
@@ -29,7 +30,7 @@ export function launchFailedEvent(message: string, nowMs: number): PodEvent {
 }
 
 export function mountFailedEvent(message: string, nowMs: number): PodEvent {
-  return event("mount", "Warning", "FailedMount", `MountVolume.SetUp failed: ${message}`, nowMs);
+  return event("mount", "Warning", "FailedMount", message, nowMs);
 }
 
 /** The Event about the end of a whole Pod; its status tells the same. */
@@ -47,6 +48,16 @@ export function imageChangedEvent(containers: readonly string[], nowMs: number):
 export function ephemeralEvent(containers: readonly string[], nowMs: number): PodEvent {
   const message = `A running Machine takes no further containers: [${containers.join(" ")}] do not run.`;
   return event("ephemeral", "Warning", "EphemeralContainersNotCarried", message, nowMs);
+}
+
+export function invalidNamesEvent({ from, names }: SkippedNames, nowMs: number): PodEvent {
+  const message = `Keys [${names.join(", ")}] from the EnvFrom ${from} were skipped since they are considered invalid environment variable names.`;
+  return event("names", "Warning", "InvalidEnvironmentVariableNames", message, nowMs);
+}
+
+export function pullSecretsEvent(names: readonly string[], nowMs: number): PodEvent {
+  const message = `Unable to retrieve some image pull secrets (${names.join(", ")}); attempting to pull the image may not succeed.`;
+  return event("pull-secrets", "Warning", "FailedToRetrieveImagePullSecret", message, nowMs);
 }
 
 /** What happened to a container, as the Machine told it; the id is the same whoever tells it. */

@@ -1,6 +1,7 @@
 import type { MachineId } from "../fly/machine.ts";
 import type { Pod, PodStatus } from "../kube/pod.ts";
 import { isOwnCondition } from "./conditions.ts";
+import type { Delivered } from "./delivered.ts";
 import type { StopRequest } from "./plan.ts";
 import { statusPatchFor } from "./status-patch.ts";
 
@@ -30,6 +31,12 @@ interface MachineMemory {
   readonly id: MachineId | undefined;
   deliveredAtMs?: number | undefined;
   stop?: StopRequest;
+  /** What the Machine has of the Pod's bundle; absent: nobody knows. */
+  delivered?: Delivered;
+  /** How often in a row a volume was not there. */
+  mountFailures?: number;
+  /** Of the Pod, when it was last looked at. */
+  podPrint?: string;
   refreshAtMs?: number | undefined;
   /** The last of its events that was told. */
   toldSeq?: number;

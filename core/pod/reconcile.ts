@@ -1,12 +1,12 @@
 import { sha256 } from "../app/sha256.ts";
 import type { Outcome, Reconcile } from "../controller/controller.ts";
 import type { Pod } from "../kube/pod.ts";
+import { hasSources, podPrintOf } from "./delivered.ts";
 import { partsOf } from "./identity.ts";
 import { machineConfigFor, type Translation } from "./machine-config.ts";
 import type { Sighting } from "./machine-view.ts";
 import { awaitsBundle, planFor } from "./plan.ts";
 import { memoryOf, type PodMemory, podMemories, withSentStatus } from "./pod-memory.ts";
-import { tokenWishesFor } from "./projected-volume.ts";
 import { type Reported, reportEvents, reportStatus } from "./report-status.ts";
 import { takeStep } from "./steps/take-step.ts";
 import { LAG_MS, type NodePlace, type ReconcileDeps, type Turn } from "./steps/turn.ts";
@@ -14,8 +14,8 @@ import { clearUpAfter } from "./vanished.ts";
 
 /** Steps taken for one Pod before others have their turn. */
 const STEPS_MAX = 8;
-/** A restart renews every token: not all in one second. */
-const RENEW_SPREAD_MS = 60_000;
+/** A restart delivers every bundle again: not all in one second. */
+const LOOK_SPREAD_MS = 60_000;
 
 const NOTHING: Reported = { isGone: false };
 
@@ -71,7 +71,10 @@ function turnFor(deps: ReconcileDeps, { pod: watched, place, memory, isProven }:
   const pod = withSentStatus(watched, memory, nowMs);
   const [machine] = view.of(pod.metadata.uid);
   const own = memoryOf(memory, machine?.machine.id);
-  if (machine !== undefined) own.refreshAtMs ??= firstRenewal(deps, pod, machine, nowMs);
+  if (machine !== undefined) own.refreshAtMs ??= firstLookMs(deps, pod, machine, nowMs);
+  const print = podPrintOf(pod);
+  if (own.podPrint !== undefined && own.podPrint !== print) own.refreshAtMs = nowMs;
+  own.podPrint = print;
 
   // For a Pod that is to go the stream is proof enough; for one that is to stay the API is asked.
   const isDeleted = pod.metadata.deletionTimestamp !== undefined;
@@ -100,16 +103,16 @@ function translationFor(deps: ReconcileDeps, pod: Pod, { hostIP }: NodePlace): T
   });
 }
 
-/** After a restart of ours nobody knows how old the tokens in a Machine are. */
-function firstRenewal(
+/** After a restart of ours nobody knows how old the files in a Machine are. */
+function firstLookMs(
   { protocol }: ReconcileDeps,
   pod: Pod,
   machine: Sighting,
   nowMs: number,
 ): number | undefined {
   if (protocol === undefined || awaitsBundle(machine)) return undefined;
-  if (tokenWishesFor(pod).length === 0) return undefined;
-  return nowMs + ((sha256(pod.metadata.uid)[0] ?? 0) / 256) * RENEW_SPREAD_MS;
+  if (!hasSources(pod)) return undefined;
+  return nowMs + ((sha256(pod.metadata.uid)[0] ?? 0) / 256) * LOOK_SPREAD_MS;
 }
 
 function sooner({ recheckInMs }: Outcome, { heldMs }: Reported): Outcome {

@@ -17,6 +17,7 @@ test("a ServiceAccount that is not there is missing, and no word about the Machi
     namespace: unused,
     labelNamespace: unused,
     configMap: unused,
+    secret: unused,
     async podToken() {
       throw new FksError("NotFound", 'serviceaccounts "default" not found');
     },
@@ -29,6 +30,7 @@ test("a ServiceAccount that is not there is missing, and no word about the Machi
 
   expect(await podResolver(cluster, fakeClock())(pod, signal)).toEqual({
     ok: false,
-    missing: 'serviceaccounts "default" not found',
+    missing:
+      'MountVolume.SetUp failed for volume "token" : failed to fetch token: serviceaccounts "default" not found',
   });
 });

@@ -18,6 +18,8 @@ export interface ClusterObjects {
     name: string,
     signal: AbortSignal,
   ): Promise<ConfigMapView | undefined>;
+  /** One that the Pod names, asked for as the Pod's Node; `undefined` only for a 404. */
+  secret(pod: Pod, name: string, signal: AbortSignal): Promise<SecretView | undefined>;
   /** A token bound to this very Pod (TokenRequest), asked for as the Pod's Node. */
   podToken(pod: Pod, request: PodTokenRequest, signal: AbortSignal): Promise<PodToken>;
 }
@@ -29,9 +31,21 @@ export interface NamespaceView {
 }
 
 export interface ConfigMapView {
-  readonly data: Readonly<Record<string, string>>;
+  readonly data: ReadonlyMap<string, string>;
   /** Base64. */
-  readonly binaryData: Readonly<Record<string, string>>;
+  readonly binaryData: ReadonlyMap<string, string>;
+  /** Another one whenever the object changed. */
+  readonly version: string;
+  readonly isImmutable: boolean;
+}
+
+export interface SecretView {
+  readonly type: string;
+  /** Base64. A Map, so that nothing that prints objects prints it. */
+  readonly data: ReadonlyMap<string, string>;
+  /** Another one whenever the object changed. */
+  readonly version: string;
+  readonly isImmutable: boolean;
 }
 
 export interface PodTokenRequest {

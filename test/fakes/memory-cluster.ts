@@ -3,7 +3,7 @@ import type { Pod, PodStatus } from "#core/kube/pod.ts";
 import { timeOf } from "#core/kube/time.ts";
 import { keyFor } from "#core/pod/identity.ts";
 import type { Clock } from "#core/ports/clock.ts";
-import type { ClusterObjects } from "#core/ports/cluster.ts";
+import type { ClusterObjects, ConfigMapView, SecretView } from "#core/ports/cluster.ts";
 import type { PodEvent, PodEvents, Pods } from "#core/ports/pods.ts";
 
 interface MemoryClusterOptions {
@@ -33,7 +33,11 @@ export interface MemoryCluster {
   /** Another control plane answers from now on, with Pods of its own. */
   readonly become: (uid: string) => void;
   readonly setConfigMap: (key: string, data: Readonly<Record<string, string>> | undefined) => void;
+  /** Values as text; `undefined` deletes it. */
+  readonly setSecret: (key: string, data: Readonly<Record<string, string>> | undefined) => void;
   readonly tokens: () => number;
+  /** Reads of ConfigMaps and Secrets so far: `configmap default/x`. */
+  readonly reads: readonly string[];
 }
 
 function nameOf({ metadata }: Pod): string {
@@ -47,13 +51,30 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
   const listeners: ((key: string) => void)[] = [];
   const written: { uid: string; status: PodStatus }[] = [];
   const told = new Map<string, PodEvent & { podUid: string }>();
-  const configMaps = new Map<string, Readonly<Record<string, string>>>();
+  const configMaps = new Map<string, ConfigMapView>();
+  const secrets = new Map<string, SecretView>();
+  const reads: string[] = [];
   const labels = new Map<string, Readonly<Record<string, string>>>();
   let isHeld = false;
   let clusterUid = uid;
   let tokens = 0;
   let version = 0;
-  configMaps.set("default/kube-root-ca.crt", { "ca.crt": "CERTIFICATE" });
+  setConfigMap("default/kube-root-ca.crt", { "ca.crt": "CERTIFICATE" });
+
+  function setConfigMap(key: string, data: Readonly<Record<string, string>> | undefined): void {
+    version += 1;
+    const view = { binaryData: new Map(), version: String(version), isImmutable: false };
+    if (data === undefined) configMaps.delete(key);
+    else configMaps.set(key, { data: new Map(Object.entries(data)), ...view });
+  }
+
+  function setSecret(key: string, texts: Readonly<Record<string, string>> | undefined): void {
+    version += 1;
+    const data = new Map(Object.entries(texts ?? {}).map(([name, text]) => [name, btoa(text)]));
+    const view = { type: "Opaque", data, version: String(version), isImmutable: false };
+    if (texts === undefined) secrets.delete(key);
+    else secrets.set(key, view);
+  }
 
   function tell(key: string): void {
     for (const listener of listeners) listener(key);
@@ -120,8 +141,12 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
       labels.set(name, { ...labels.get(name), ...added });
     },
     async configMap(namespace, name) {
-      const data = configMaps.get(`${namespace}/${name}`);
-      return data === undefined ? undefined : { data, binaryData: {} };
+      reads.push(`configmap ${namespace}/${name}`);
+      return configMaps.get(`${namespace}/${name}`);
+    },
+    async secret({ metadata }, name) {
+      reads.push(`secret ${metadata.namespace}/${name}`);
+      return secrets.get(`${metadata.namespace}/${name}`);
     },
     async podToken(pod, { expirationSeconds }) {
       same(pod);
@@ -172,10 +197,9 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
       clusterUid = next;
       catchUp();
     },
-    setConfigMap(key, data) {
-      if (data === undefined) configMaps.delete(key);
-      else configMaps.set(key, data);
-    },
+    setConfigMap,
+    setSecret,
     tokens: () => tokens,
+    reads,
   };
 }

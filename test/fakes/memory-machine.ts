@@ -112,14 +112,21 @@ export function withContainer(
   });
 }
 
-/** Every container that waits or ended runs now, with the kubelet's events of a start. */
+/** Every container that waits or ended runs now, with the kubelet's events; the refused wait. */
 export function running(found: MemoryMachine, nowMs: number): MemoryMachine {
   const at = new Date(nowMs).toISOString();
-  const idle = found.report.containers.filter(({ state }) => state.running === undefined);
+  const refusalOf = (name: string) => found.bundle?.containers[name]?.refused;
+  const idle = found.report.containers.filter(
+    ({ name, state }) => state.running === undefined && refusalOf(name) === undefined,
+  );
   const started = withReport(found, {
-    containers: found.report.containers.map((container) =>
-      container.state.running === undefined ? startedContainer(found, container, at) : container,
-    ),
+    containers: found.report.containers.map((container) => {
+      if (idle.includes(container)) return startedContainer(found, container, at);
+      const refused = refusalOf(container.name);
+      return container.state.running !== undefined || refused === undefined
+        ? container
+        : { ...container, state: { waiting: refused } };
+    }),
   });
   return idle.reduce(
     (machine, { name, image }) => withEvents(machine, name, startEvents(image), at),

@@ -57,7 +57,8 @@ export function memoryProtocol(deps: MemoryProtocolDeps): MemoryProtocol {
         const { awaits, ...report } = found.report;
         const next = withReport({ ...found, report, bundle }, {});
         const isUp = found.machine.state === "started";
-        return awaits !== undefined && isUp ? running(next, clock.now()) : next;
+        const isFirst = awaits !== undefined || wasRefused(found);
+        return isFirst && isUp ? running(next, clock.now()) : next;
       });
     },
 
@@ -146,6 +147,10 @@ async function* changes(
   } finally {
     unsubscribe();
   }
+}
+
+function wasRefused({ bundle }: MemoryMachine): boolean {
+  return Object.values(bundle?.containers ?? {}).some(({ refused }) => refused !== undefined);
 }
 
 function lineFor({ app, machine, report }: MemoryMachine): MachineChange {

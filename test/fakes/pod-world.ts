@@ -40,7 +40,9 @@ export function podWorld({
       ...(hasProtocol ? { protocol: world.protocol } : {}),
       clusterUid: "cluster-1",
       apiServer: { host: "fdaa::1", port: 6443 },
-      nodes: new Map([["local-a", { region: "local-a", hostIP: "fdaa::10" }]]),
+      nodes: new Map([
+        ["local-a", { region: "local-a", hostIP: "fdaa::10", allocatable: { cpu: "2" } }],
+      ]),
       clock,
       log,
     });

@@ -14,6 +14,9 @@ const UNKNOWN_RESOURCE = "A Machine has CPUs and memory, nothing else that can b
 const PROBE =
   "It is not run yet: the container counts as started and ready as soon as it runs, and is never restarted for it.";
 
+const FOLLOWED = "Read again within a minute; a container sees it from its next start on.";
+const NO_SECRETS = "A Machine's config shows everything in it: Secrets need the Machine protocol.";
+
 /** The fields of each item of `spec.containers`. */
 export const CONTAINER_FIELDS: readonly PodField[] = [
   carried("name", "The container's name in the Machine."),
@@ -30,11 +33,19 @@ export const CONTAINER_FIELDS: readonly PodField[] = [
   carried("env[].name", "A variable of the container, in the order written."),
   carried("env[].value", "Expanded from the variables before it."),
   carried("env[].valueFrom.fieldRef", "Resolved when the Machine's address is known."),
-  refused("env[].valueFrom.resourceFieldRef", "Variables from resources are not carried yet."),
-  refused("env[].valueFrom.configMapKeyRef", "Variables from ConfigMaps are not carried yet."),
-  refused("env[].valueFrom.secretKeyRef", "Variables from Secrets are not carried yet."),
+  carried("env[].valueFrom.resourceFieldRef", "A limit that is not set is what the Node has.", {
+    fly: ["refused", "Without the Machine protocol variables from resources are not carried."],
+  }),
+  carried("env[].valueFrom.configMapKeyRef", FOLLOWED, {
+    fly: ["refused", "Without the Machine protocol nothing of a ConfigMap reaches a Machine."],
+  }),
+  carried("env[].valueFrom.secretKeyRef", FOLLOWED, { fly: ["refused", NO_SECRETS] }),
   refused("env[].valueFrom.fileKeyRef", "Variables from files are not carried."),
-  refused("envFrom", "Variables from ConfigMaps and Secrets are not carried yet."),
+  carried("envFrom[].prefix", "Stands before each key.", { fly: ["refused", NO_SECRETS] }),
+  carried("envFrom[].configMapRef", FOLLOWED, {
+    fly: ["refused", "Without the Machine protocol nothing of a ConfigMap reaches a Machine."],
+  }),
+  carried("envFrom[].secretRef", FOLLOWED, { fly: ["refused", NO_SECRETS] }),
   carried("ports[].name", "Known to Services; it opens nothing."),
   carried("ports[].containerPort", "Known to Services; a Machine's ports are all open inside 6PN."),
   carried("ports[].protocol", "Known to Services."),

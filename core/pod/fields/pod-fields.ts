@@ -69,10 +69,9 @@ export const POD_FIELDS: readonly PodField[] = [
     "Each container of a Machine has a process tree of its own.",
     { values: TRUE },
   ),
-  approximated(
-    "spec.imagePullSecrets",
-    "Images are pulled without credentials; a private image has to be loaded by `image load`.",
-  ),
+  carried("spec.imagePullSecrets", "Tried longest path first, then none, as in the kubelet.", {
+    fly: ["approximated", "Fly pulls without credentials of others."],
+  }),
   refused("spec.runtimeClassName", "There is one way to run a Machine."),
   refused("spec.overhead", "A Machine has no overhead to account for."),
   refused("spec.resources", "Resources are read from the containers, not from the Pod."),

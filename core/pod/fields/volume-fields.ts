@@ -1,12 +1,7 @@
-import { approximated, carried, exactly, type PodField, refused, type Values } from "./field.ts";
+import { carried, type PodField, refused, type Values } from "./field.ts";
 
 /** Volume sources that no Machine has, by the sentence that says why. */
 const REFUSED_SOURCES: Readonly<Record<string, readonly string[]>> = {
-  "Volumes from ConfigMaps, Secrets and labels of one's own are not carried yet.": [
-    "configMap",
-    "secret",
-    "downwardAPI",
-  ],
   "Claims are not carried yet.": ["persistentVolumeClaim", "ephemeral"],
   "A Machine cannot see the host's files.": ["hostPath"],
   "Machines mount no images as volumes yet.": ["image"],
@@ -35,12 +30,28 @@ const REFUSED_SOURCES: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+const TOKEN = "The token volume of every Pod; tokens are renewed at 80 % of their life.";
+const LIVE = "Files follow the object within a minute; all change in one step.";
+const LIVE_POD = "Files follow the Pod's labels and annotations.";
+const NO_FILES = "Without the Machine protocol no files reach a Machine.";
+const NO_TOKEN = "Tokens do not reach the Machine: the volume is left out.";
+
+/** What every Pod has beside its token, which on Fly is left out with it. */
 const OTHER_CONFIG_MAP: Values = {
   text: "another ConfigMap than `kube-root-ca.crt`",
   has: (value) => Object(value).name !== "kube-root-ca.crt",
 };
+const OTHER_FIELD: Values = {
+  text: "another field than `metadata.namespace`",
+  has: (value) => value !== "metadata.namespace",
+};
 
-const TOKEN = "The token volume of every Pod; tokens are renewed at 80 % of their life.";
+function fed(path: string, sentence: string, values?: Values): PodField {
+  return carried(path, sentence, {
+    fly: ["refused", NO_FILES],
+    ...(values === undefined ? {} : { values }),
+  });
+}
 
 /** The fields of each item of `spec.volumes`. */
 export const VOLUME_FIELDS: readonly PodField[] = [
@@ -55,30 +66,25 @@ export const VOLUME_FIELDS: readonly PodField[] = [
     "emptyDir.sizeLimit",
     "The size of the volume on disk; in memory the Machine's is the limit.",
   ),
+  fed("configMap.name", LIVE),
+  fed("configMap.items", "Only these keys, each with its path and mode."),
+  fed("configMap.defaultMode", "Permissions of the files."),
+  fed("configMap.optional", "Without the object or a key there is no file."),
+  fed("secret.secretName", LIVE),
+  fed("secret.items", "Only these keys, each with its path and mode."),
+  fed("secret.defaultMode", "Permissions of the files."),
+  fed("secret.optional", "Without the object or a key there is no file."),
+  fed("downwardAPI.items", LIVE_POD),
+  fed("downwardAPI.defaultMode", "Permissions of the files."),
   carried("projected.defaultMode", "Permissions of the files."),
-  carried("projected.sources[].serviceAccountToken", TOKEN, {
-    fly: ["approximated", "Tokens do not reach the Machine: the volume is left out."],
-  }),
-  refused(
-    "projected.sources[].configMap",
-    "Only the API server's certificates are carried so far.",
-    {
-      values: OTHER_CONFIG_MAP,
-    },
-  ),
+  carried("projected.sources[].serviceAccountToken", TOKEN, { fly: ["approximated", NO_TOKEN] }),
+  fed("projected.sources[].configMap", LIVE, OTHER_CONFIG_MAP),
+  fed("projected.sources[].secret", LIVE),
   carried("projected.sources[].downwardAPI.items[].path", "The file's name."),
   carried("projected.sources[].downwardAPI.items[].mode", "The file's permissions."),
   carried("projected.sources[].downwardAPI.items[].fieldRef.apiVersion", "Always `v1`."),
-  approximated(
-    "projected.sources[].downwardAPI.items[].fieldRef.fieldPath",
-    "Written once, when the Machine starts.",
-    { values: exactly("metadata.labels", "metadata.annotations") },
-  ),
-  refused(
-    "projected.sources[].downwardAPI.items[].resourceFieldRef",
-    "Files from resources are not carried yet.",
-  ),
-  refused("projected.sources[].secret", "Secrets are not carried yet."),
+  fed("projected.sources[].downwardAPI.items[].fieldRef.fieldPath", LIVE_POD, OTHER_FIELD),
+  fed("projected.sources[].downwardAPI.items[].resourceFieldRef", "A number, rounded up."),
   refused("projected.sources[].clusterTrustBundle", "Trust bundles are not carried."),
   refused("projected.sources[].podCertificate", "Certificates for Pods are not issued."),
   ...Object.entries(REFUSED_SOURCES).flatMap(([sentence, sources]) =>

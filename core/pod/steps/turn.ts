@@ -2,6 +2,7 @@ import type { NamespaceApps } from "../../app/namespace-apps.ts";
 import type { Outcome } from "../../controller/controller.ts";
 import type { MachineRef } from "../../fly/machine-protocol.ts";
 import type { Pod } from "../../kube/pod.ts";
+import type { Allocatable } from "../../kube/resource-field.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ClusterObjects } from "../../ports/cluster.ts";
 import type { Log } from "../../ports/log.ts";
@@ -22,6 +23,8 @@ export interface NodePlace {
   readonly region: string;
   /** The Node's InternalIP. */
   readonly hostIP: string;
+  /** What the Node has for its Pods. */
+  readonly allocatable: Allocatable;
 }
 
 /** What reconciling a Pod needs of the world. */
