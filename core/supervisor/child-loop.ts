@@ -45,8 +45,8 @@ export interface ChildLoop {
   restart(reason: string): void;
   /** Resolves at the first readiness; never rejects. */
   readonly ready: Promise<void>;
-  /** Resolves when the child is stopped for good; never rejects. */
-  readonly gone: Promise<void>;
+  /** Resolves when it and all that come after it are stopped for good; never rejects. */
+  readonly gone: Promise<unknown>;
 }
 
 /** How a life ended. `exit` is missing when the child could not even be started. */
@@ -63,7 +63,7 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
   const { processes, clock, atOnce } = deps;
   const log = deps.log.with({ child: spec.name });
   const ready = Promise.withResolvers<void>();
-  const gone = Promise.withResolvers<void>();
+  const gone = Promise.withResolvers<unknown>();
   let hasBeenReady = false;
   let backoff = NO_BACKOFF;
   let replace: ((reason: string) => void) | undefined;
@@ -171,7 +171,8 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
         await keepAlive(neighbours, signal);
       } finally {
         note(stoppedReport(report));
-        gone.resolve();
+        // It may have ended before them: what is before it has to wait for them all the same.
+        gone.resolve(Promise.all(neighbours.later.map((it) => it.gone)));
       }
     },
     report: () => report,

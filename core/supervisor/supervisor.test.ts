@@ -16,9 +16,9 @@ const child = (name: string, ...after: string[]): ChildSpec => ({
   graceMs: 5_000,
 });
 
-/** Lets everything happen that needs no time. */
+/** Lets everything happen that needs no time: a few deaths, one after the other. */
 const settle = async (): Promise<void> => {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
 
 function worldOf(children: readonly ChildSpec[], onFirstReady?: (name: string) => Promise<void>) {

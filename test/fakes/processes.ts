@@ -33,7 +33,10 @@ interface FakeProcesses extends Processes {
   newest(name: string): FakeProcess;
 }
 
-/** Processes in memory: they die when told, and probes by socket path answer what a test said. */
+/**
+ * Processes in memory: told to die they are gone a turn of the event loop later, as on a host, and
+ * probes by socket path answer what a test said.
+ */
 export function fakeProcesses(): FakeProcesses {
   const started: FakeProcess[] = [];
   const history: string[] = [];
@@ -80,7 +83,8 @@ export function fakeProcesses(): FakeProcesses {
           if (!fake.isAlive) return;
           fake.signals.push(signalName);
           history.push(`${signalName} ${spec.name}`);
-          if (signalName === "SIGKILL" || !deaf.has(spec.name)) fake.exit({ signalName });
+          if (signalName === "SIGTERM" && deaf.has(spec.name)) return;
+          setImmediate(() => fake.exit({ signalName }));
         },
       };
     },
