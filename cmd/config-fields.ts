@@ -115,7 +115,7 @@ export const CONFIG_FIELDS = [
     key: "startTimeout",
     flag: "--start-timeout <seconds>",
     env: ["FKS_START_TIMEOUT"],
-    help: "how long K3s may take until it is ready before it is started anew (default: 120)",
+    help: "how long the control plane may take to get ready before it is started anew (default: 120)",
   },
   {
     key: "kubeBin",

@@ -60,6 +60,7 @@ export async function prepareControlPlane(options: ControlPlaneOptions): Promise
       pki: pkiFilesIn(paths.pki),
     },
     kube: engine.program,
+    version: engine.version,
     env: controlPlaneEnvironment(env),
     addressBy,
     clock,

@@ -4,6 +4,7 @@ import type { EngineName } from "#embedded/control-plane/engine.ts";
 import { findK3s } from "#embedded/control-plane/k3s/find.ts";
 import { requireNoOtherK3s } from "#embedded/control-plane/k3s/folder.ts";
 import { ensureKube } from "#embedded/control-plane/upstream/build.ts";
+import { kubeVersion } from "#embedded/control-plane/upstream/kube-version.ts";
 import { KUBERNETES_VERSION } from "#embedded/control-plane/upstream/source.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Config, environment } from "./config.ts";
@@ -61,26 +62,40 @@ export async function chooseEngine(options: ChooseOptions, signal: AbortSignal):
 }
 
 async function k3s(
-  { config, paths, clock, console }: ChooseOptions,
+  { config, cluster, paths, clock, console }: ChooseOptions,
   signal: AbortSignal,
 ): Promise<Engine> {
   if (process.getuid?.() === 0) await requireNoOtherK3s();
-  const { path, version } = await findK3s(
+  const { path, version, source } = await findK3s(
     {
       k3sBin: config.k3sBin,
       releases: config.k3sReleases,
       dataDir: paths.k3s,
+      dataVersion: cluster?.kubernetesVersion,
       env: environment(),
       clock,
       onProgress: (line) => console.progress(line),
     },
     signal,
   );
+  console.step(`engine k3s ${version}: ${SOURCE_TEXT[source]} ${path}`);
   return { name: "k3s", program: path, version };
 }
 
-async function upstream({ config, console }: ChooseOptions, signal: AbortSignal): Promise<Engine> {
+const SOURCE_TEXT = {
+  named: "asked for by name,",
+  path: "found on PATH,",
+  cache: "from the cache,",
+  download: "fetched into",
+} as const;
+
+async function upstream(
+  { config, clock, console }: ChooseOptions,
+  signal: AbortSignal,
+): Promise<Engine> {
   const env = { ...environment(), ...(config.kubeBin && { FKS_KUBE_BIN: config.kubeBin }) };
   const program = await ensureKube({ env, onProgress: (line) => console.progress(line) }, signal);
-  return { name: "upstream", program, version: KUBERNETES_VERSION };
+  const isOurs = config.kubeBin === undefined;
+  const version = isOurs ? KUBERNETES_VERSION : await kubeVersion(program, env, clock, signal);
+  return { name: "upstream", program, version };
 }

@@ -14,7 +14,7 @@ import { requireApiPort, takeApiPort } from "./api-port.ts";
 import { type Cluster, clusterIn, openCluster } from "./cluster.ts";
 import type { Config } from "./config.ts";
 import type { Console } from "./console.ts";
-import { controlPlanePlanFor, prepareControlPlane, rememberControlPlane } from "./control-plane.ts";
+import { controlPlanePlanFor, prepareControlPlane } from "./control-plane.ts";
 import { runChecks } from "./doctor/check.ts";
 import { programChecks } from "./doctor/host.ts";
 import { chooseEngine } from "./engine.ts";
@@ -104,7 +104,6 @@ async function prepareLocked(
   const trial = { ...prepared, readyTimeoutMs: config.startTimeout * 1_000 };
   const children = upgrade?.withTrial(trial) ?? prepared.children;
   const controlPlane = { ...prepared, children };
-  await rememberControlPlane(paths, controlPlane);
   console.step(`data directory ${config.dataDir}, network ${networkId}`);
 
   await requireApiPort(engine.name, plan);

@@ -32,8 +32,10 @@ async function runKubectl(config: Config, args: readonly string[]): Promise<numb
   const env = environment();
   // Without it kubectl asks whatever listens on localhost:8080.
   if (!needsNoCluster(args)) await readKubeconfig(dataPathsFor(config.dataDir));
+  const paths = dataPathsFor(config.dataDir);
   const child = Bun.spawn([...(await kubectlOf(config)), ...args], {
-    env: { ...env, KUBECONFIG: dataPathsFor(config.dataDir).kubeconfig },
+    // K3s unpacks itself wherever this names, also to be a kubectl only.
+    env: { ...env, KUBECONFIG: paths.kubeconfig, K3S_DATA_DIR: paths.k3s },
     stdin: "inherit",
     stdout: "inherit",
     stderr: "inherit",

@@ -9,6 +9,7 @@ import { FksError } from "#core/errors.ts";
 import { networkPlanFor } from "#core/fly/network.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
+import { removeLinkInto } from "#embedded/control-plane/k3s/folder.ts";
 import { hostNetwork } from "#embedded/machines-api/network/host-network.ts";
 import { crunRuntime } from "#embedded/machines-api/runtime/crun/crun.ts";
 import { removeRunDir } from "#embedded/machines-api/runtime/crun/run-dir.ts";
@@ -63,6 +64,7 @@ async function reset(confirmed: boolean, command: Command): Promise<void> {
     await endLeftovers({ paths, clock, log }, stop);
     await removeTraces({ paths, networkId: cluster.networkId, clock, log }, stop);
     console.step("containers and networks are removed");
+    await removeLinkInto(paths.k3s);
     for (const name of CONTENT)
       await rm(join(paths.dataDir, name), { recursive: true, force: true });
     await rm(paths.clusterFile, { force: true });

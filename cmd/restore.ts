@@ -52,6 +52,7 @@ async function restore(file: string, options: RestoreOptions, command: Command):
   const log = logFor({ ...config, logLevel: "warn" }, "restore");
   const lock = lockDataDir(paths.dataDir);
   try {
+    await endLeftovers({ paths, clock, log }, stop);
     if (await undoCutRestore(paths)) console.step("undid a restore that was cut off");
     console.progress(`checking ${file}`);
     const staged = await stageBackup(
@@ -64,7 +65,6 @@ async function restore(file: string, options: RestoreOptions, command: Command):
       console.step(
         `${file} is good: cluster ${clusterName}, Kubernetes ${kubernetesVersion}, ${objects} objects, of ${createdAt}`,
       );
-      await endLeftovers({ paths, clock, log }, stop);
       stop.throwIfAborted();
       const keptIn = await putInPlace(staged, { paths, nowMs: clock.now() });
       await forgetOldReplaced(paths);

@@ -15,7 +15,7 @@ import { roleChildren } from "./children.ts";
 import { rememberVersion } from "./cluster.ts";
 import { type Config, environment } from "./config.ts";
 import { type Console, startConsole } from "./console.ts";
-import { writeAdminKubeconfig } from "./control-plane.ts";
+import { rememberControlPlane, writeAdminKubeconfig } from "./control-plane.ts";
 import { examples } from "./help.ts";
 import { type Instance, prepareInstance } from "./instance.ts";
 import { type DataPaths, dataPathsFor, roleSocketFor } from "./paths.ts";
@@ -95,10 +95,12 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
     atOnce,
     async onFirstReady(name) {
       if (name !== controlPlane.apiChild) return;
-      await controlPlane.upkeep();
       await writeAdminKubeconfig(paths, cluster, controlPlane);
-      await rememberVersion(paths, controlPlane.version);
-      await upgrade?.done();
+      await rememberControlPlane(paths, controlPlane);
+      if (upgrade === undefined) await rememberVersion(paths, controlPlane.version);
+      else await upgrade.done();
+      // A folder that cannot be tidied is no reason to end.
+      await controlPlane.upkeep().catch((err: unknown) => log.error("upkeep failed", { err }));
     },
     onChange(report) {
       const logPath = join(paths.logs, `${report.name}.log`);

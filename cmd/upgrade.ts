@@ -16,7 +16,7 @@ import type { Console } from "./console.ts";
 import { knownControlPlane } from "./control-plane.ts";
 import type { Engine } from "./engine.ts";
 import type { DataPaths } from "./paths.ts";
-import { dropStaged, putInPlace, stageBackup } from "./restore-data.ts";
+import { dropStaged, forgetOldReplaced, putInPlace, stageBackup } from "./restore-data.ts";
 
 const TRIES = 3;
 const BACKUPS_KEPT = 3;
@@ -117,6 +117,8 @@ async function begin(from: string, options: UpgradeOptions, signal: AbortSignal)
   const cluster = await readCluster(paths);
   const { bytes } = await backUp({ paths, cluster, file, withKeys: true, nowMs }, signal);
   await writeFile(marker, `${JSON.stringify(trial)}\n`);
+  // An upgrade that fails again and again leaves a backup each time.
+  await forgetOldBackups(paths);
   console.step(
     `Kubernetes ${from} becomes ${trial.to}; the data before is in ${file} (${bytesText(bytes)})`,
   );
@@ -140,7 +142,6 @@ function upgradeOf(trial: Trial, options: UpgradeOptions): Upgrade {
       await rememberVersion(paths, to);
       isDone = true;
       await forgetTrial(paths);
-      await forgetOldBackups(paths);
       console.step(`Kubernetes ${to} has taken over from ${from}`);
     },
 
@@ -197,6 +198,8 @@ async function putBack(
     const nowMs = clock.now();
     const replaced = await putInPlace(staged, { paths, nowMs, ...(changes && { changes }) });
     await rm(replaced, { recursive: true, force: true });
+    // Of undoings that were killed right here.
+    await forgetOldReplaced(paths);
   } finally {
     await dropStaged(staged);
   }

@@ -8,6 +8,8 @@ import type { Instance } from "./instance.ts";
 import type { DataPaths } from "./paths.ts";
 
 const EVERY_MS = 600_000;
+/** Our own log lies beside the children's. */
+const SERVE = { name: "serve" };
 
 interface UpkeepOptions {
   readonly paths: DataPaths;
@@ -28,7 +30,8 @@ export async function keepUp(
     await sleep(clock, EVERY_MS, signal).catch(() => {});
     if (signal.aborted) return;
     try {
-      for (const { name } of children.report()) rotateLog(join(paths.logs, `${name}.log`));
+      for (const { name } of [SERVE, ...children.report()])
+        rotateLog(join(paths.logs, `${name}.log`));
       const { renewed, restart } = await controlPlane.upkeep();
       if (restart !== undefined) children.restart(restart.child, restart.reason);
       if (!renewed) continue;

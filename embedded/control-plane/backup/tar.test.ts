@@ -48,6 +48,30 @@ async function contentIn(path: string): Promise<Record<string, string>> {
   }
 }
 
+test("what a disk takes in pieces is whole all the same, and a full one is told", async () => {
+  const written: Buffer[] = [];
+  let room = 2_500;
+  const handle = {
+    write: async (bytes: Uint8Array, at: number) => {
+      if (room === 0) throw new Error("ENOSPC: no space left on device");
+      const bytesWritten = Math.min(bytes.length - at, 1_000, room);
+      written.push(Buffer.from(bytes.subarray(at, at + bytesWritten)));
+      room -= bytesWritten;
+      return { bytesWritten };
+    },
+  };
+  const write = (text: string) =>
+    writeTar(handle, [textFile("a", text)], AT_MS, new AbortController().signal);
+
+  expect(await write("x".repeat(3_000)).catch(String)).toContain("ENOSPC");
+  room = Number.POSITIVE_INFINITY;
+  written.length = 0;
+  await write("x".repeat(3_000));
+  const path = join(folder, "pieces.tar");
+  writeFileSync(path, Buffer.concat(written));
+  expect(await contentIn(path)).toEqual({ a: "x".repeat(3_000) });
+});
+
 test("any tar reads what was written, and we do", async () => {
   const content = { "cluster.json": "{}", "keys/token": "", "state.db": "x".repeat(3_000_000) };
   const files = Object.entries(content).map(([name, text]) => textFile(name, text));

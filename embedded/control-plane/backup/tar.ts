@@ -14,6 +14,11 @@ export interface TarFile {
   content(): AsyncIterable<Uint8Array>;
 }
 
+/** A file that is open for writing; it may take less than it is given. */
+interface Writable {
+  write(bytes: Uint8Array, at: number): Promise<{ readonly bytesWritten: number }>;
+}
+
 /** A file found in an archive. */
 export interface TarMember {
   readonly name: string;
@@ -24,25 +29,33 @@ export interface TarMember {
 
 /** Writes a tar archive of plain files, mode 0600, that any tar can read. */
 export async function writeTar(
-  handle: FileHandle,
+  handle: Writable,
   files: readonly TarFile[],
   mtimeMs: number,
   signal: AbortSignal,
 ): Promise<void> {
   for (const file of files) {
-    await handle.write(headerFor(file, mtimeMs));
+    await writeAll(handle, headerFor(file, mtimeMs));
     let written = 0;
     for await (const chunk of file.content()) {
       signal.throwIfAborted();
-      await handle.write(chunk);
+      await writeAll(handle, chunk);
       written += chunk.length;
     }
     if (written !== file.bytes) {
       throw new FksError("Conflict", `${file.name} changed while it was read`);
     }
-    await handle.write(Buffer.alloc(paddingOf(file.bytes)));
+    await writeAll(handle, Buffer.alloc(paddingOf(file.bytes)));
   }
-  await handle.write(Buffer.alloc(2 * BLOCK));
+  await writeAll(handle, Buffer.alloc(2 * BLOCK));
+}
+
+/** A disk that gets full takes a part of what it is given, and says so by the count alone. */
+async function writeAll(handle: Writable, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, at);
+    at += bytesWritten;
+  }
 }
 
 /**

@@ -59,8 +59,9 @@ export async function downloadK3s(
     using _ = await lockFile(join(folder, ".lock"), { clock: web.clock, onWait }, signal);
 
     const isThere = existsSync(path) && (await sha256Of(path, signal)) === sha256;
-    if (!isThere) await fetchBinary({ ...download, path, sha256, tell }, signal);
+    // The checksums first: without them beside it the executable could not be checked later.
     if (text !== undefined) writeWhole(join(folder, release.checksums), text);
+    if (!isThere) await fetchBinary({ ...download, path, sha256, tell }, signal);
     return isThere ? "cache" : "download";
   } catch (error) {
     signal.throwIfAborted();

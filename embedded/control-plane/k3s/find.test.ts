@@ -194,6 +194,17 @@ describe("a K3s on PATH", () => {
     expect(await find()).toEqual({ path, version: "v1.34.0+k3s1", source: "path" });
   });
 
+  test("that cannot go on with the data is passed over, one that can is taken", async () => {
+    const { install, put, find, lines } = host();
+    const path = install("k3s", k3sLike("v1.35.2+k3s1"));
+    put(RELEASE.binary, K3S);
+    put(RELEASE.checksums, sumsOf(K3S));
+
+    expect(await find({ dataVersion: VERSION })).toMatchObject({ source: "cache" });
+    expect(lines.join()).toContain("v1.35.2+k3s1");
+    expect(await find({ dataVersion: "v1.34.9+k3s1" })).toMatchObject({ path, source: "path" });
+  });
+
   test("of a minor we do not know is skipped with a word", async () => {
     const { install, put, find, lines } = host();
     const old = install("k3s", k3sLike("v1.33.9+k3s1"));

@@ -2,7 +2,7 @@ import { accessSync, chmodSync, constants, existsSync, readFileSync, statSync } 
 import { join, resolve } from "node:path";
 import { FksError, messageOf } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
-import { parseVersion } from "../version.ts";
+import { parseVersion, versionStepFor } from "../version.ts";
 import { checksumIn, sha256Of } from "./checksums.ts";
 import { downloadK3s } from "./download.ts";
 import { programVersion } from "./program-version.ts";
@@ -32,6 +32,8 @@ interface FindK3sOptions {
   readonly releases: string;
   /** The one K3s will be started with. */
   readonly dataDir: string;
+  /** Version that the data is of; a `k3s` on PATH that cannot go on with it is passed over. */
+  readonly dataVersion?: string | undefined;
   /** `PATH`, `HOME`, `XDG_CACHE_HOME` and the variables of proxies. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
@@ -80,9 +82,11 @@ async function onPath(
   const path = Bun.which("k3s", { PATH: options.env["PATH"] ?? "" });
   if (path === null) return undefined;
   try {
-    return { path, version: await knownVersion(path, options, signal), source: "path" };
+    const version = await knownVersion(path, options, signal);
+    versionStepFor(options.dataVersion, version);
+    return { path, version, source: "path" };
   } catch (error) {
-    if (!FksError.is(error, "Unsupported")) throw error;
+    if (!FksError.is(error, "Unsupported") && !FksError.is(error, "Conflict")) throw error;
     options.onProgress(`${error.message}; looking for another one`);
     return undefined;
   }

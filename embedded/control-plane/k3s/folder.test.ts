@@ -2,6 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -14,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { k3sFilesIn } from "./files.ts";
-import { prepareK3sFolder, requireNoOtherK3s } from "./folder.ts";
+import { prepareK3sFolder, removeLinkInto, requireNoOtherK3s } from "./folder.ts";
 
 const root = mkdtempSync(join(tmpdir(), "fks-k3s-folder-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -51,6 +52,19 @@ test("the kubeconfig of another K3s on this host is not taken from it", async ()
     code: "Conflict",
     message: expect.stringContaining("--engine upstream"),
   });
+});
+
+test("a reset takes away the host's link into its own folder and no other", async () => {
+  const link = join(root, "host.yaml");
+  symlinkSync(join(root, "ours/k3s/k3s.yaml"), link);
+  await removeLinkInto(join(root, "other/k3s"), link);
+  expect(lstatSync(link).isSymbolicLink()).toBe(true);
+  await removeLinkInto(join(root, "ours/k3s"), link);
+  expect(existsSync(link)).toBe(false);
+
+  writeFileSync(link, "a file of another K3s");
+  await removeLinkInto(join(root, "ours/k3s"), link);
+  expect(existsSync(link)).toBe(true);
 });
 
 test("a link that an earlier K3s of ours left is no other K3s, wherever it leads", async () => {

@@ -1,4 +1,5 @@
-import { chmod, lstat, mkdir, rm } from "node:fs/promises";
+import { chmod, lstat, mkdir, readlink, rm } from "node:fs/promises";
+import { isAbsolute, relative } from "node:path";
 import { FksError } from "#core/errors.ts";
 import { isMissing, writePrivate } from "../text-file.ts";
 import type { K3sFiles } from "./files.ts";
@@ -20,13 +21,27 @@ export async function prepareK3sFolder(files: K3sFiles): Promise<void> {
   await rm(files.kubeconfig, { force: true });
 }
 
+const HOST_KUBECONFIG = "/etc/rancher/k3s/k3s.yaml";
+
+/** Takes away the link that K3s, as root, made to its kubeconfig in `folder`, its data directory. */
+export async function removeLinkInto(
+  folder: string,
+  kubeconfig: string = HOST_KUBECONFIG,
+): Promise<void> {
+  const target = await readlink(kubeconfig).catch(() => undefined);
+  if (target !== undefined && isInside(folder, target)) await rm(kubeconfig, { force: true });
+}
+
+function isInside(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== "" && !way.startsWith("..") && !isAbsolute(way);
+}
+
 /**
  * Throws `Conflict` where another K3s lives on this host: as root ours would put a link in the
  * place of its kubeconfig. A link there is one that some K3s made in just that way.
  */
-export async function requireNoOtherK3s(
-  kubeconfig: string = "/etc/rancher/k3s/k3s.yaml",
-): Promise<void> {
+export async function requireNoOtherK3s(kubeconfig: string = HOST_KUBECONFIG): Promise<void> {
   const found = await lstat(kubeconfig).catch((error: unknown) => {
     if (isMissing(error)) return undefined;
     throw error;

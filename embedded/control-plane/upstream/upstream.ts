@@ -5,12 +5,13 @@ import { kubeconfigText } from "../kubeconfig.ts";
 import type { UpstreamPlan } from "./args.ts";
 import { upstreamChildren } from "./children.ts";
 import { ensurePki } from "./pki.ts";
-import { KUBERNETES_VERSION } from "./source.ts";
 
 interface UpstreamOptions {
   readonly plan: UpstreamPlan;
   /** The executable that carries the parts. */
   readonly kube: string;
+  /** Of Kubernetes in it. */
+  readonly version: string;
   readonly env: Readonly<Record<string, string>>;
   /** Children that make the plan's address before anything can listen on it. */
   readonly addressBy: readonly string[];
@@ -19,12 +20,12 @@ interface UpstreamOptions {
 
 /** The upstream parts as a control plane; keys and certificates are made. Throws what `ensurePki` throws. */
 export async function upstreamControlPlane(options: UpstreamOptions): Promise<ControlPlane> {
-  const { plan, kube, env, addressBy, clock } = options;
+  const { plan, kube, version, env, addressBy, clock } = options;
   const { pki } = plan;
   await renew(plan, clock);
   return {
     engine: "upstream",
-    version: KUBERNETES_VERSION,
+    version,
     program: kube,
     server: serverUrl(plan),
     children: upstreamChildren({ plan, kube, env, addressBy }),
