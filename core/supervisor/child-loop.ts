@@ -126,6 +126,8 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
       return { kind: "died", reason: late?.reason ?? deathText(exit, process.lastWords()), exit };
     } catch (error) {
       process.kill("SIGKILL");
+      // Whoever hears of it may touch what the child works on.
+      await exited;
       throw error;
     }
   }

@@ -89,6 +89,15 @@ test("a first step is done before those after it start, and its failure stops ev
   expect(processes.started.every(({ isAlive }) => !isAlive)).toBe(true);
 });
 
+test("the failure of a first step is told when the child is gone, not before", async () => {
+  const { processes, parts, stop } = worldOf([child("k3s")], () =>
+    Promise.reject(new Error("disk full")),
+  );
+
+  expect(await parts.run(stop.signal).catch(String)).toBe("Error: disk full");
+  expect(processes.history).toEqual(["start k3s", "SIGKILL k3s", "gone k3s"]);
+});
+
 test("one child's death takes no other down, and it comes back after its back-off", async () => {
   const { processes, parts, stop, advance, state } = worldOf([child("kine"), child("dns", "kine")]);
   const end = parts.run(stop.signal);
