@@ -2,7 +2,14 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { outcomeIn, readResults, remaining, type TestResult, writeResults } from "./results.ts";
+import {
+  lastStepIn,
+  outcomeIn,
+  readResults,
+  remaining,
+  type TestResult,
+  writeResults,
+} from "./results.ts";
 
 const NAME = "[It] [sig-node] Pods should run [Conformance]";
 const SET_UP = '<testcase name="[SynchronizedBeforeSuite]" status="passed" time="0.1"></testcase>';
@@ -33,7 +40,7 @@ test("a test that was cut failed", () => {
   const failure = '<failure message="A suite timeout occurred" type="timedout"></failure>';
   const report = reportOf(`<testcase name="${NAME}" status="timedout">${failure}</testcase>`);
 
-  expect(outcomeIn(report)).toEqual({ outcome: "failed", message: "A suite timeout occurred" });
+  expect(outcomeIn(report)).toEqual({ outcome: "failed", message: "not done in time" });
 });
 
 test("a test that skips itself has not passed", () => {
@@ -48,6 +55,16 @@ test("a suite that could not begin says why", () => {
   const report = `<testsuites><testcase name="[SynchronizedBeforeSuite]" status="failed">${failure}</testcase></testsuites>`;
 
   expect(outcomeIn(report)).toEqual({ outcome: "failed", message: "no node is schedulable" });
+});
+
+test("a failure is placed by the last step before it", () => {
+  const log = `  STEP: creating the pod @ 11/24/26 13:29:42.74
+  STEP: waiting for it @ 11/24/26 13:29:43.1
+  [FAILED] in [It] - pods.go:1
+  STEP: Destroying namespace "x" @ 11/24/26 13:29:44`;
+
+  expect(lastStepIn(log)).toBe("waiting for it");
+  expect(lastStepIn("nothing")).toBe("");
 });
 
 test("a report without any test has no outcome", () => {

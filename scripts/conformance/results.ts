@@ -40,6 +40,7 @@ export function outcomeIn(junit: string): Pick<TestResult, "outcome" | "message"
     const status = attributeOf(attributes, "status");
     if (status === "skipped" && attributeOf(body, "message") === "skipped") continue;
     if (status === "passed") return { outcome: "passed", message: "" };
+    if (status === "timedout") return { outcome: "failed", message: "not done in time" };
     return { outcome: "failed", message: sentenceOf(attributeOf(body, "message") || status) };
   }
   return failedSetUpIn(junit);
@@ -52,6 +53,15 @@ export function remaining(
   build: string,
 ): readonly string[] {
   return wanted.filter((name) => results[name]?.build !== build);
+}
+
+/** What the test was about when it failed or was cut, as its log tells; empty when it never said. */
+export function lastStepIn(log: string): string {
+  const end = log.search(/\[(?:FAILED|TIMEDOUT|PANICKED)\] /);
+  const steps = log
+    .slice(0, end === -1 ? undefined : end)
+    .matchAll(/STEP: (.*?)(?: @ [\d/ :.]+)?$/gm);
+  return sentenceOf([...steps].at(-1)?.[1] ?? "");
 }
 
 const TEST_CASE = /<testcase\b([^>]*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g;

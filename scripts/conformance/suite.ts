@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { captured } from "../captured.ts";
 import type { Cluster } from "./cluster.ts";
 import { RUNS } from "./paths.ts";
-import { outcomeIn, type TestResult } from "./results.ts";
+import { lastStepIn, outcomeIn, type TestResult } from "./results.ts";
 
 const SUFFIX = " [Conformance]";
 const GRACE_SECONDS = 30;
@@ -50,23 +50,28 @@ export async function runTest(run: TestRun): Promise<Omit<TestResult, "build">> 
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const log = join(folder, "output.log");
-  const output = openSync(log, "w");
+  const file = openSync(log, "w");
   const startedAt = performance.now();
   const child = Bun.spawn([run.e2e, ...flagsOf(run, folder)], {
     cwd: folder,
     stdin: "ignore",
-    stdout: output,
-    stderr: output,
+    stdout: file,
+    stderr: file,
     timeout: (run.limitSeconds + 2 * GRACE_SECONDS) * 1_000,
     killSignal: "SIGKILL",
   });
   await child.exited;
+  closeSync(file);
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
   const report = join(folder, "junit_01.xml");
   const outcome = existsSync(report) ? outcomeIn(readFileSync(report, "utf8")) : undefined;
+  const output = readFileSync(log, "utf8");
   // Megabytes of tests that did not run; what one needs of it is in the results and in the log.
   rmSync(report, { force: true });
-  return { seconds, ...(outcome ?? { outcome: "failed", message: lastWordsOf(log) }) };
+  if (outcome?.outcome === "passed") return { seconds, ...outcome };
+  const message = outcome?.message ?? `no report: ${lastLineOf(output)}`;
+  const step = lastStepIn(output);
+  return { seconds, outcome: "failed", message: step === "" ? message : `${message} (${step})` };
 }
 
 /** The regular expression that only this test's name matches. */
@@ -96,7 +101,6 @@ function folderOf(name: string): string {
   return words.length <= 120 ? words : `${words.slice(0, 110)}-${Bun.hash.crc32(name)}`;
 }
 
-function lastWordsOf(log: string): string {
-  const lines = readFileSync(log, "utf8").trimEnd().split("\n");
-  return `no report: ${lines.at(-1)?.trim().slice(0, 200) ?? ""}`;
+function lastLineOf(output: string): string {
+  return output.trimEnd().split("\n").at(-1)?.trim().slice(0, 200) ?? "";
 }
