@@ -24,7 +24,10 @@ export interface ChildLoopDeps {
   readonly log: Log;
   /** Aborts when there is no time left for an orderly stop: everything is killed. */
   readonly atOnce: AbortSignal;
-  /** Awaited between a child's first readiness and the start of those that come after it. */
+  /**
+   * Awaited between a child's first readiness and the start of those that come after it, and before
+   * the child itself is started anew. What it throws ends everything.
+   */
   readonly onFirstReady?: (name: string) => Promise<void>;
   /** Hears of every change of a child's state. */
   readonly onChange?: (report: ChildReport) => void;
@@ -115,13 +118,16 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
     };
     try {
       const over = Promise.race([exited, aborted(scope)]).then(() => undefined);
-      const late = await Promise.race([over, watch(scope)]);
+      const watching = watch(scope);
+      const late = await Promise.race([over, watching]);
       replace = undefined;
       if (signal.aborted) await stop(process, neighbours);
       else if (late?.do === "kill") process.kill("SIGKILL");
       else if (replaced.signal.aborted || late !== undefined)
         await endProcess(process, spec.graceMs, deps);
       const exit = await exited;
+      // A first step is not left to itself: it is done before the next life, or its failure is told.
+      await watching;
       if (replaced.signal.aborted) return { kind: "replaced" };
       return { kind: "died", reason: late?.reason ?? deathText(exit, process.lastWords()), exit };
     } catch (error) {
@@ -147,8 +153,8 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
       backoff = backoffWhileRunning(backoff, nowMs - startedAtMs);
       note(probedReport(report, result, backoff, nowMs));
       if (report.ready && !hasBeenReady) {
-        hasBeenReady = true;
         await deps.onFirstReady?.(spec.name);
+        hasBeenReady = true;
         ready.resolve();
       }
 

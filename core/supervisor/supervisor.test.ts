@@ -98,6 +98,50 @@ test("the failure of a first step is told when the child is gone, not before", a
   expect(processes.history).toEqual(["start k3s", "SIGKILL k3s", "gone k3s"]);
 });
 
+/** A world of two children whose first has a first step that ends when a test says so. */
+async function worldInFirstStep() {
+  const step = Promise.withResolvers<void>();
+  const taken: string[] = [];
+  const world = worldOf([child("k3s"), child("kubelet", "k3s")], (name) => {
+    taken.push(name);
+    return name === "k3s" ? step.promise : Promise.resolve();
+  });
+  const end = world.parts.run(world.stop.signal).then(() => "stopped", String);
+  await world.advance(250);
+  return { ...world, end, step, taken };
+}
+
+test("a first step is taken to its end, also when its child dies meanwhile", async () => {
+  const { processes, stop, advance, state, end, step, taken } = await worldInFirstStep();
+  processes.newest("k3s").exit({ exitCode: 1 });
+  await advance(1_000);
+  expect(processes.history).toEqual(["start k3s", "gone k3s"]);
+  step.resolve();
+  await advance(500);
+
+  expect(processes.history.slice(2)).toEqual(["start kubelet", "start k3s"]);
+  expect(taken).toEqual(["k3s", "kubelet"]);
+  expect(state("k3s")).toMatchObject({ ready: true, restarts: 1 });
+  stop.abort();
+  expect(await end).toBe("stopped");
+});
+
+test.each(["dies", "is restarted", "is stopped"])(
+  "a first step that fails is told, also when its child %s meanwhile",
+  async (how) => {
+    const { processes, parts, stop, advance, end, step } = await worldInFirstStep();
+    if (how === "dies") processes.newest("k3s").exit({ exitCode: 1 });
+    else if (how === "is restarted") parts.restart("k3s", "its certificates are old");
+    else stop.abort();
+    await advance(1_000);
+    step.reject(new Error("disk full"));
+    await advance(1_000);
+
+    expect(await Promise.race([end, "still waiting"])).toBe("Error: disk full");
+    expect(processes.started).toHaveLength(1);
+  },
+);
+
 test("one child's death takes no other down, and it comes back after its back-off", async () => {
   const { processes, parts, stop, advance, state } = worldOf([child("kine"), child("dns", "kine")]);
   const end = parts.run(stop.signal);
