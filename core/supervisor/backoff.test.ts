@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { backoffAfter, backoffWhileRunning, NO_BACKOFF } from "./backoff.ts";
 
-const afterDeaths = (ranMs: readonly number[]) => ranMs.reduce(backoffAfter, NO_BACKOFF);
+const afterDeaths = (ranMs: readonly number[], wasReady = true) =>
+  ranMs.reduce((backoff, ms) => backoffAfter(backoff, { ranMs: ms, wasReady }), NO_BACKOFF);
 
 test("each early death doubles the wait, up to half a minute", () => {
   const delays = Array.from({ length: 10 }, (_, n) => afterDeaths(Array(n + 1).fill(5)).delayMs);
@@ -17,5 +18,15 @@ test("four early deaths in a row are a crash loop, until one life was long", () 
     delayMs: 250,
     isCrashLoop: false,
   });
-  expect(backoffWhileRunning(afterDeaths([1, 1, 1, 1]), 60_000)).toBe(NO_BACKOFF);
+  const life = { ranMs: 60_000, wasReady: true };
+  expect(backoffWhileRunning(afterDeaths([1, 1, 1, 1]), life)).toBe(NO_BACKOFF);
+});
+
+test("however long it took, a life without readiness was none", () => {
+  expect(afterDeaths([120_000, 120_000, 120_000, 120_000], false)).toMatchObject({
+    deaths: 4,
+    isCrashLoop: true,
+  });
+  const before = afterDeaths([1, 1]);
+  expect(backoffWhileRunning(before, { ranMs: 120_000, wasReady: false })).toBe(before);
 });

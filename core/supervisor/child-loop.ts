@@ -80,6 +80,9 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
     deps.onChange?.(report);
   }
 
+  /** In this life. */
+  const wasReady = (): boolean => report.readyAfterMs !== undefined;
+
   async function keepAlive(neighbours: Neighbours, signal: AbortSignal): Promise<void> {
     await Promise.race([Promise.all(neighbours.earlier.map((it) => it.ready)), aborted(signal)]);
 
@@ -89,7 +92,7 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
       if (signal.aborted) return;
       if (end.kind === "replaced") continue;
 
-      backoff = backoffAfter(backoff, clock.now() - startedAtMs);
+      backoff = backoffAfter(backoff, { ranMs: clock.now() - startedAtMs, wasReady: wasReady() });
       const { deaths } = backoff;
       const failure = spec.giveUp?.({ reason: end.reason, deaths, hasBeenReady });
       if (failure !== undefined) throw failure;
@@ -150,7 +153,8 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
       if (result === undefined || life.aborted) return undefined;
       const nowMs = clock.now();
       if (result.outcome !== "silent") heardAtMs = nowMs;
-      backoff = backoffWhileRunning(backoff, nowMs - startedAtMs);
+      const ranMs = nowMs - startedAtMs;
+      backoff = backoffWhileRunning(backoff, { ranMs, wasReady: wasReady() });
       note(probedReport(report, result, backoff, nowMs));
       if (report.ready && !hasBeenReady) {
         await deps.onFirstReady?.(spec.name);
@@ -159,7 +163,7 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
       }
 
       const silentMs = nowMs - heardAtMs;
-      const next = afterProbe(spec, report, { ranMs: nowMs - startedAtMs, silentMs });
+      const next = afterProbe(spec, report, { ranMs, silentMs });
       if (next.do !== "ask") return next;
       await sleep(clock, next.delayMs, life).catch(() => {});
     }

@@ -185,6 +185,26 @@ test("a child that dies again and again is seen as a crash loop, and forgiven af
   await end;
 });
 
+test("who is never ready in time is a crash loop like any other, and can be given up", async () => {
+  const spec: ChildSpec = {
+    ...hurried("k3s"),
+    giveUp: ({ reason, deaths }) =>
+      deaths < 5 ? undefined : new FksError("Unavailable", `${deaths} times ${reason}`),
+  };
+  const { processes, parts, stop, advance, state } = worldOf([spec]);
+  processes.answer("k3s", { outcome: "unready", reason: "starting" });
+  const end = parts.run(stop.signal).then(() => "stopped", String);
+  await advance(4 * 95_000);
+  expect(state("k3s")).toMatchObject({ restarts: 4, isCrashLoop: true });
+  await advance(95_000);
+
+  expect(await Promise.race([end, "still trying"])).toBe(
+    "FksError: 5 times not ready within 90 s: starting",
+  );
+  stop.abort();
+  await end;
+});
+
 test("a program that cannot be started is tried again", async () => {
   const { processes, parts, stop, advance, state } = worldOf([child("kine")]);
   processes.refuse("kine", true);
