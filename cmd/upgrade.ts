@@ -166,14 +166,11 @@ function upgradeOf(trial: Trial, options: UpgradeOptions): Upgrade {
   };
 }
 
-/** Counts by itself: after a minute's life a child's deaths are no longer in a row, and yet tries. */
 function withEnd(child: ChildSpec, isDone: () => boolean): NonNullable<ChildSpec["giveUp"]> {
-  let deaths = 0;
   return (death: ChildDeath) => {
     const given = child.giveUp?.(death);
     if (given !== undefined || death.hasBeenReady || isDone()) return given;
-    deaths += 1;
-    if (deaths < TRIES) return undefined;
+    if (death.deaths < TRIES) return undefined;
     return new FksError("Unavailable", `${child.name} in ${TRIES} tries: ${death.reason}`);
   };
 }
