@@ -93,7 +93,7 @@ export async function machineFilesFor(folder: string): Promise<readonly Generate
   const translated = (capabilities: CapabilitySet): Translation =>
     machineConfigFor(pod, { ...CONTEXT, capabilities });
   const embedded = translated("machine-protocol");
-  const machine = { private_ip: "fdaa:0:1:a7b:1:0:1:2" };
+  const machine = { private_ip: "fdaa:0:1:a7b:1:0:1:2", created_at: "2026-11-24T07:59:58.5Z" };
   const files = [
     json(`${folder}/embedded.json`, embedded),
     json(`${folder}/fly.json`, translated("fly")),

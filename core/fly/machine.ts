@@ -150,6 +150,8 @@ export interface ContainerConfig {
   readonly stop?: StopConfig;
   readonly depends_on?: readonly ContainerDependency[];
   readonly mounts?: readonly { readonly name: string; readonly path: string }[];
+  /** Only Fly reads them. */
+  readonly healthchecks?: unknown;
 }
 
 export interface EnvFrom {

@@ -1,11 +1,21 @@
 import type { Machine } from "../fly/machine.ts";
-import type { Bundle, ContainerBundle, ContainerResources } from "../fly/machine-protocol.ts";
+import type {
+  Bundle,
+  ContainerBundle,
+  ContainerResources,
+  RestartRule,
+} from "../fly/machine-protocol.ts";
 import { expand } from "../kube/expansion.ts";
 import type { Container, Pod } from "../kube/pod.ts";
 import { millisOf, wholeOf } from "../kube/quantity.ts";
+import { timeOf } from "../kube/time.ts";
+import { hooksFor, probesFor } from "./actions.ts";
 import { membersOf } from "./container-roles.ts";
-import { type ApiServerAddress, type EnvSources, envFor } from "./env.ts";
+import { type ApiServerAddress, type EnvResult, type EnvSources, envFor } from "./env.ts";
+import { type MountsResult, mountsFor } from "./mounts.ts";
+import { startTimeFor } from "./pod-status.ts";
 import { pullCredentialsFor } from "./pull-credentials.ts";
+import { podSecurityFor, securityFor } from "./security.ts";
 import type { PodSources, Surroundings } from "./sources.ts";
 import { volumeFilesFor } from "./volumes.ts";
 
@@ -18,7 +28,7 @@ export interface BundleSources extends PodSources, Omit<Surroundings, "podIP"> {
 export function bundleFor(
   pod: Pod,
   sources: BundleSources,
-  machine: Pick<Machine, "private_ip">,
+  machine: Pick<Machine, "private_ip" | "created_at">,
 ): Bundle {
   const at = { ...sources, podIP: machine.private_ip };
   // The Machine writes the lines of its own names.
@@ -33,7 +43,19 @@ export function bundleFor(
       ? {}
       : { hosts: hosts.map(({ ip, hostnames = [] }) => ({ ip, hostnames })) }),
     ...(credentials.length === 0 ? {} : { pullCredentials: credentials }),
+    ...podSecurityFor(pod),
+    ...deadlineFor(pod, machine),
   };
+}
+
+function deadlineFor(
+  pod: Pod,
+  { created_at }: Pick<Machine, "created_at">,
+): Pick<Bundle, "deadlineAt"> {
+  const { activeDeadlineSeconds } = pod.spec;
+  if (activeDeadlineSeconds === undefined) return {};
+  const endMs = Date.parse(startTimeFor(pod, created_at)) + activeDeadlineSeconds * 1000;
+  return { deadlineAt: timeOf(endMs) };
 }
 
 function containerFor(pod: Pod, container: Container, at: EnvSources): ContainerBundle {
@@ -46,21 +68,57 @@ function containerFor(pod: Pod, container: Container, at: EnvSources): Container
   const cmd = (args ?? (command === undefined ? undefined : []))?.map((word) =>
     expand(word, variables),
   );
-  const readOnlyMounts = container.volumeMounts?.filter(({ readOnly }) => readOnly === true) ?? [];
+  const mounts = mountsFor(container, variables);
   const resources = resourcesFor(container);
-  const reason = "CreateContainerConfigError";
   return {
-    ...(found.ok ? {} : { refused: { reason, message: found.message } }),
+    ...refusedFor(found, mounts),
     env,
     ...(entrypoint === undefined ? {} : { entrypoint }),
     ...(cmd === undefined ? {} : { cmd }),
     ...(workingDir === undefined ? {} : { workingDir }),
     ...(imagePullPolicy === undefined ? {} : { imagePullPolicy }),
     ...(resources === undefined ? {} : { resources }),
-    ...(readOnlyMounts.length === 0
-      ? {}
-      : { readOnlyMounts: readOnlyMounts.map(({ name }) => name) }),
+    ...(mounts.ok && mounts.mounts.length > 0 ? { mounts: mounts.mounts } : {}),
+    ...probesFor(container),
+    ...hooksFor(container),
+    ...securityFor(pod, container),
+    ...terminationMessageFor(container),
+    ...streamsFor(container),
+    ...restartRulesFor(container),
   };
+}
+
+/** The first reason why it cannot start. */
+function refusedFor(env: EnvResult, mounts: MountsResult): Pick<ContainerBundle, "refused"> {
+  const failed = [env, mounts].find(({ ok }) => !ok);
+  if (failed === undefined || failed.ok) return {};
+  return { refused: { reason: "CreateContainerConfigError", message: failed.message } };
+}
+
+function terminationMessageFor(container: Container): Pick<ContainerBundle, "terminationMessage"> {
+  const { terminationMessagePath, terminationMessagePolicy } = container;
+  if (terminationMessagePath === undefined) return {};
+  const fallsBackToLogs = terminationMessagePolicy === "FallbackToLogsOnError";
+  return { terminationMessage: { path: terminationMessagePath, fallsBackToLogs } };
+}
+
+function streamsFor({ stdin, stdinOnce, tty }: Container) {
+  return {
+    ...(stdin === true ? { stdin } : {}),
+    ...(stdin === true && stdinOnce === true ? { stdinOnce } : {}),
+    ...(tty === true ? { tty } : {}),
+  };
+}
+
+function restartRulesFor({
+  restartPolicyRules = [],
+}: Container): Pick<ContainerBundle, "restartRules"> {
+  const rules = restartPolicyRules.flatMap(({ action, exitCodes }): readonly RestartRule[] => {
+    if (action !== "Restart" || exitCodes?.operator === undefined) return [];
+    const { operator, values = [] } = exitCodes;
+    return [{ action: "restart", operator, exitCodes: values }];
+  });
+  return rules.length === 0 ? {} : { restartRules: rules };
 }
 
 function resourcesFor({ resources }: Container): ContainerResources | undefined {

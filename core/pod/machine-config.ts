@@ -11,6 +11,7 @@ import { expand } from "../kube/expansion.ts";
 import { fieldValueFor } from "../kube/field-ref.ts";
 import type { Container, Pod } from "../kube/pod.ts";
 import { wholeOf } from "../kube/quantity.ts";
+import { portFor, portRefsOf } from "./actions.ts";
 import { type Member, membersOf, restartPolicyFor } from "./container-roles.ts";
 import { type ClusterDns, dnsConfigFor } from "./dns-config.ts";
 import { type ApiServerAddress, apiServerEnv } from "./env.ts";
@@ -18,6 +19,7 @@ import { type Finding, findingsFor } from "./fields/check.ts";
 import type { CapabilitySet } from "./fields/field.ts";
 import { userContextFor } from "./fields/user.ts";
 import { DEFAULT_MEMORY_MB, guestFor, wishFor } from "./guest.ts";
+import { healthChecksFor } from "./health-checks.ts";
 import { stampsFor } from "./identity.ts";
 import { isFilesVolume } from "./volumes.ts";
 
@@ -53,6 +55,7 @@ export function machineConfigFor(pod: Pod, context: TranslationContext): Transla
   const { refused, approximated } = findingsFor(pod, context.capabilities);
   const size = sizeFor(pod);
   const reasons = [...refused, ...("refused" in size ? size.refused : [])];
+  reasons.push(...unknownPorts(pod));
   if (context.capabilities === "fly") reasons.push(...lateReferences(pod));
   if (reasons.length > 0 || "refused" in size) return { ok: false, refused: reasons };
 
@@ -109,17 +112,21 @@ function orderFor(pod: Pod): Readonly<Record<string, string>> {
 }
 
 /** Init containers and sidecars start one after the other, the others after all of them. */
-function dependenciesOf(pod: Pod, { container, role }: Member): readonly ContainerDependency[] {
+function dependenciesOf(
+  pod: Pod,
+  { container, role }: Member,
+  hasProtocol: boolean,
+): readonly ContainerDependency[] {
   const early = membersOf(pod).filter((member) => member.role !== "main");
-  if (role === "main") return early.map(dependencyOn);
   const before = early.findIndex((member) => member.container === container) - 1;
-  return early.slice(Math.max(0, before), before + 1).map(dependencyOn);
-}
-
-function dependencyOn({ container, role }: Member): ContainerDependency {
-  const { name, startupProbe } = container;
-  if (role === "init") return { name, condition: "exited_successfully" };
-  return { name, condition: startupProbe === undefined ? "started" : "healthy" };
+  const meant = role === "main" ? early : early.slice(Math.max(0, before), before + 1);
+  return meant.map((member): ContainerDependency => {
+    const { name, startupProbe } = member.container;
+    if (member.role === "init") return { name, condition: "exited_successfully" };
+    // Where no startup probe is run, nothing else would ever make it healthy.
+    const isProbed = hasProtocol && startupProbe !== undefined;
+    return { name, condition: isProbed ? "healthy" : "started" };
+  });
 }
 
 function containerFor(pod: Pod, member: Member, context: TranslationContext): ContainerConfig {
@@ -131,12 +138,14 @@ function containerFor(pod: Pod, member: Member, context: TranslationContext): Co
     .filter((mount) => hasProtocol || isEmptyDir(pod, mount.name))
     .map((mount) => ({ name: mount.name, path: mount.mountPath }));
   const signal = lifecycle?.stopSignal;
-  const dependencies = dependenciesOf(pod, member);
+  const dependencies = dependenciesOf(pod, member, hasProtocol);
   return {
     name,
     image,
     ...(user === undefined ? {} : { user }),
-    ...(hasProtocol ? {} : commandFor(pod, container, context)),
+    ...(hasProtocol
+      ? {}
+      : { ...commandFor(pod, container, context), ...healthChecksFor(container) }),
     ...(mounts.length === 0 ? {} : { mounts }),
     ...(signal === undefined ? {} : { stop: { signal } }),
     restart: { policy: RESTART_POLICY[restartPolicyFor(pod, member)] },
@@ -170,6 +179,17 @@ function commandFor(pod: Pod, container: Container, context: TranslationContext)
     ...(entrypoint === undefined ? {} : { entrypoint }),
     ...(cmd === undefined ? {} : { cmd }),
   };
+}
+
+/** Names of ports that no port of the container has. */
+function unknownPorts(pod: Pod): readonly Finding[] {
+  return membersOf(pod).flatMap(({ container, field }) => {
+    const unknown = portRefsOf(container).filter((port) => portFor(container, port) === undefined);
+    return [...new Set(unknown)].map((port) => ({
+      field: `${field}.ports`,
+      sentence: `A probe or hook asks for the port "${port}", which is not there.`,
+    }));
+  });
 }
 
 /** Text that needs the Machine's address before the Machine has one. */

@@ -6,11 +6,14 @@ import type { Translation } from "./machine-config.ts";
 import type { Sighting } from "./machine-view.ts";
 import { isTerminal } from "./phase.ts";
 import { DEADLINE, type Ending } from "./pod-status.ts";
+import { type Rejection, rejectionFor } from "./security.ts";
 
 /** The one effect that brings a Machine closer to what its Pod asks for. */
 export type Step =
   | { readonly do: "nothing"; readonly recheckInMs?: number }
   | { readonly do: "refuse"; readonly refused: readonly Finding[] }
+  /** No kubelet would run it: the Pod fails. */
+  | { readonly do: "reject"; readonly rejection: Rejection }
   | { readonly do: "launch"; readonly translation: Extract<Translation, { ok: true }> }
   /** No Machine is seen, and it matters: ask the Machines API. */
   | { readonly do: "prove" }
@@ -85,6 +88,8 @@ function planLaunch({ pod, isProvenAbsent, translation }: World): Step {
   if (hasMainStatuses(pod) && isOver(pod, statuses)) return { do: "nothing" };
   if (hasRun(pod) && !isProvenAbsent) return { do: "prove" };
   if (statuses.some(({ state }) => state?.running !== undefined)) return { do: "admit" };
+  const rejection = rejectionFor(pod);
+  if (rejection !== undefined) return { do: "reject", rejection };
   const answer = translation();
   return answer.ok
     ? { do: "launch", translation: answer }

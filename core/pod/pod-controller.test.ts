@@ -295,7 +295,10 @@ test("a container added to a running Pod is named by an Event", async () => {
 describe("a Pod that cannot be carried", () => {
   test("stays Pending, says why once, and goes when it is deleted", async () => {
     const { cluster, world, pass, stop } = await running(
-      aPod({ containers: [{ stdin: true, tty: true }] }),
+      aPod({
+        securityContext: { seccompProfile: { type: "Localhost", localhostProfile: "p.json" } },
+        containers: [{ restartPolicyRules: [{ action: "All" }] }],
+      }),
     );
     expect(world.all()).toEqual([]);
     expect(cluster.find("default", "web")?.status).toMatchObject({
@@ -304,13 +307,30 @@ describe("a Pod that cannot be carried", () => {
     });
     const events = cluster.told();
     expect(events).toHaveLength(1);
-    expect(events[0]?.message).toContain("spec.containers[0].stdin");
-    expect(events[0]?.message).toContain("spec.containers[0].tty");
+    expect(events[0]?.message).toContain("spec.securityContext.seccompProfile.localhostProfile");
+    expect(events[0]?.message).toContain("spec.containers[0].restartPolicyRules[0].action");
 
     cluster.delete("default", "web");
     await pass(50, 3);
     await stop();
     expect(cluster.all()).toEqual([]);
+  });
+});
+
+describe("a Pod that no kubelet would run", () => {
+  test("fails at once with the kubelet's reason, and gets no Machine", async () => {
+    const sysctls = [{ name: "kernel.msgmax", value: "65536" }];
+    const { cluster, world, stop } = await running(aPod({ securityContext: { sysctls } }));
+    await stop();
+    expect(world.all()).toEqual([]);
+    expect(cluster.find("default", "web")?.status).toMatchObject({
+      phase: "Failed",
+      reason: "SysctlForbidden",
+      message: 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted',
+    });
+    expect(cluster.told().map(({ reason, message }) => [reason, message])).toEqual([
+      ["SysctlForbidden", 'forbidden sysctl: "kernel.msgmax" not allowlisted'],
+    ]);
   });
 });
 

@@ -13,7 +13,13 @@ import { isTerminal, phaseFor } from "./phase.ts";
 export type Ending =
   | { readonly why: "deleted" }
   /** The Pod has failed, and its status says so in these words. */
-  | { readonly why: "failed"; readonly reason: string; readonly message: string };
+  | {
+      readonly why: "failed";
+      readonly reason: string;
+      readonly message: string;
+      /** What the Event says where it is not the same. */
+      readonly event?: string;
+    };
 
 /** What a kubelet says of a Pod that outlived its deadline. */
 export const DEADLINE = {

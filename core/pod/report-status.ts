@@ -3,10 +3,10 @@ import type { Pod, PodStatus } from "../kube/pod.ts";
 import { membersOf, statusesOf } from "./container-roles.ts";
 import type { Sighting } from "./machine-view.ts";
 import { isTerminal } from "./phase.ts";
-import { endingOf, hasRun, type Step } from "./plan.ts";
+import { endingOf, hasRun, type Step, type World } from "./plan.ts";
 import { containerEvent, ephemeralEvent, failedEvent, imageChangedEvent } from "./pod-events.ts";
 import { memoryOf, type PodMemory } from "./pod-memory.ts";
-import { podStatusFor } from "./pod-status.ts";
+import { type Ending, podStatusFor } from "./pod-status.ts";
 import { statusPatchFor } from "./status-patch.ts";
 import type { ReconcileDeps, Turn } from "./steps/turn.ts";
 
@@ -32,7 +32,7 @@ export async function reportStatus(
   signal: AbortSignal,
 ): Promise<Reported> {
   const { pod, machine, nowMs } = world;
-  const ending = endingOf(world);
+  const ending = endingAt(world, step);
   const status = podStatusFor(pod, {
     ...(machine === undefined ? {} : machine),
     isLost: world.isProvenAbsent && hasRun(pod),
@@ -42,7 +42,8 @@ export async function reportStatus(
     nowMs,
   });
   if (ending?.why === "failed" && !isTerminal(pod.status?.phase)) {
-    teller.tell(pod, failedEvent(ending.reason, ending.message, nowMs));
+    const { reason, message, event = message } = ending;
+    teller.tell(pod, failedEvent(reason, event, nowMs));
   }
   // What may not have arrived is written again, over what the API server is known to have.
   const base = memory.sent?.isSure === false ? watched : pod;
@@ -60,6 +61,13 @@ export async function reportStatus(
   }
   memory.sent = { ...sent, isSure: true };
   return { isGone: false };
+}
+
+function endingAt(world: World, step: Step): Ending | undefined {
+  if (step.do !== "reject") return endingOf(world);
+  // A kubelet says in the status alone that it was its own decision.
+  const { reason, message: event } = step.rejection;
+  return { why: "failed", reason, message: `Pod was rejected: ${event}`, event };
 }
 
 /** Tells the Events of this Machine that were not told yet. */

@@ -11,8 +11,30 @@ import {
 import { NOT_PROVEN_NON_ROOT, WITHOUT_USER } from "./user.ts";
 
 const UNKNOWN_RESOURCE = "A Machine has CPUs and memory, nothing else that can be asked for.";
-const PROBE =
-  "It is not run yet: the container counts as started and ready as soon as it runs, and is never restarted for it.";
+const WHOLE_VOLUME = "A mount shows a whole volume.";
+const STARTUP = "The container counts as started when it has passed.";
+const FLY_STARTUP =
+  "The container counts as started as soon as it runs; its time is added to the liveness check's grace.";
+const READINESS = "The container counts as ready while it passes.";
+const FLY_READINESS = "The container counts as ready as soon as it runs.";
+const LIVENESS = "The container is restarted when it fails.";
+const FLY_LIVENESS =
+  "A check of the Machine that stops the container; its delay is a grace period.";
+const PROBE_GRACE = "From SIGTERM to SIGKILL when this probe ends the container.";
+const FLY_PROBE_GRACE = ["approximated", "The Machine's own stop timeout holds."] as const;
+const PROBE_NUMBERS = [
+  "initialDelaySeconds",
+  "periodSeconds",
+  "timeoutSeconds",
+  "successThreshold",
+  "failureThreshold",
+] as const;
+const HOOK: Readonly<Record<string, string>> = {
+  postStart: "Run beside the container's start; a failure ends the container.",
+  preStop: "Run before SIGTERM, within the grace period.",
+};
+const FLY_HOOK = "Fly runs no hooks.";
+const NO_PROFILES = "A Node has no seccomp profiles of its own.";
 
 const FOLLOWED = "Read again within a minute; a container sees it from its next start on.";
 const NO_SECRETS = "A Machine's config shows everything in it: Secrets need the Machine protocol.";
@@ -86,52 +108,92 @@ export const CONTAINER_FIELDS: readonly PodField[] = [
   refused("volumeMounts[].recursiveReadOnly", "Mounts below a mount stay writable.", {
     values: not("Disabled"),
   }),
-  refused("volumeMounts[].subPath", "A mount shows a whole volume."),
-  refused("volumeMounts[].subPathExpr", "A mount shows a whole volume."),
+  carried("volumeMounts[].subPath", "That part of the volume; made when it is not there.", {
+    fly: ["refused", WHOLE_VOLUME],
+  }),
+  carried("volumeMounts[].subPathExpr", "Expanded from the container's own variables.", {
+    fly: ["refused", WHOLE_VOLUME],
+  }),
   refused("volumeMounts[].mountPropagation", "Mounts of a Machine's containers stay their own.", {
     values: not("None"),
   }),
   refused("volumeDevices", "Machines have no block devices to hand out."),
-  approximated("readinessProbe", PROBE),
-  approximated("livenessProbe", PROBE),
-  approximated("startupProbe", PROBE),
-  refused("lifecycle.postStart", "Hooks are not run yet."),
-  refused("lifecycle.preStop", "Hooks are not run yet."),
+  ...["exec", "httpGet", "tcpSocket"].flatMap((handler) => [
+    carried(`startupProbe.${handler}`, STARTUP, { fly: ["approximated", FLY_STARTUP] }),
+    carried(`readinessProbe.${handler}`, READINESS, { fly: ["approximated", FLY_READINESS] }),
+    carried(`livenessProbe.${handler}`, LIVENESS, { fly: ["approximated", FLY_LIVENESS] }),
+  ]),
+  carried("startupProbe.grpc", STARTUP, { fly: ["approximated", FLY_STARTUP] }),
+  carried("readinessProbe.grpc", READINESS, { fly: ["approximated", FLY_READINESS] }),
+  carried("livenessProbe.grpc", LIVENESS, { fly: ["refused", "Fly has no checks by gRPC."] }),
+  ...["startupProbe", "readinessProbe", "livenessProbe"].flatMap((probe) =>
+    PROBE_NUMBERS.map((number) => carried(`${probe}.${number}`, "Counted as a kubelet counts it.")),
+  ),
+  carried("startupProbe.terminationGracePeriodSeconds", PROBE_GRACE, { fly: FLY_PROBE_GRACE }),
+  carried("livenessProbe.terminationGracePeriodSeconds", PROBE_GRACE, { fly: FLY_PROBE_GRACE }),
+  ...["postStart", "preStop"].flatMap((hook) => [
+    ...["exec", "httpGet", "sleep"].map((handler) =>
+      carried(`lifecycle.${hook}.${handler}`, HOOK[hook] ?? "", { fly: ["refused", FLY_HOOK] }),
+    ),
+    refused(`lifecycle.${hook}.tcpSocket`, "A hook that connects fails at every kubelet."),
+  ]),
   carried("lifecycle.stopSignal", "The container's stop signal."),
-  approximated("terminationMessagePath", "The file is not read: a message stays empty.", {
+  carried("terminationMessagePath", "Its text becomes the message of the container's end.", {
+    fly: ["approximated", "The file is not read: a message stays empty."],
     values: not("/dev/termination-log"),
   }),
-  approximated("terminationMessagePolicy", "Logs are not read: a message stays empty.", {
+  carried("terminationMessagePolicy", "The last lines of the log where the file is empty.", {
+    fly: ["approximated", "Logs are not read: a message stays empty."],
     values: not("File"),
   }),
-  refused("stdin", "Standard input of a Machine's main process cannot be attached to.", {
+  carried("stdin", "`kubectl attach -i` writes to it.", {
+    fly: ["refused", "Standard input of a Machine's main process cannot be attached to."],
     values: TRUE,
   }),
-  refused("stdinOnce", "Standard input of a Machine's main process cannot be attached to.", {
+  carried("stdinOnce", "It ends with the first that attaches.", {
+    fly: ["refused", "Standard input of a Machine's main process cannot be attached to."],
     values: TRUE,
   }),
-  refused("tty", "A Machine's main process has no terminal; `kubectl exec -t` gives one.", {
+  carried("tty", "The main process has a terminal.", {
+    fly: ["refused", "A Machine's main process has no terminal; `kubectl exec -t` gives one."],
     values: TRUE,
   }),
-  refused("securityContext.privileged", "A container keeps to its Machine.", { values: TRUE }),
+  carried("securityContext.privileged", "Every capability, and all of the Machine's own devices.", {
+    fly: ["refused", "Fly has no field for it."],
+    values: TRUE,
+  }),
   carried("securityContext.runAsUser", "The user of the container's processes."),
-  refused("securityContext.runAsGroup", "A group alone cannot be set without a user.", {
+  carried("securityContext.runAsGroup", "The group of the container's processes.", {
+    fly: ["refused", "A group alone cannot be set without a user."],
     values: WITHOUT_USER,
   }),
-  refused("securityContext.runAsNonRoot", "The image's user is not checked before it runs.", {
+  carried("securityContext.runAsNonRoot", "The image's user is checked before it runs.", {
+    fly: ["refused", "The image's user is not checked before it runs."],
     values: NOT_PROVEN_NON_ROOT,
   }),
-  refused("securityContext.capabilities.add", "Containers get the runtime's usual capabilities."),
-  approximated("securityContext.capabilities.drop", "Containers keep the usual capabilities."),
-  approximated("securityContext.readOnlyRootFilesystem", "The root file system stays writable.", {
+  carried("securityContext.capabilities.add", "Beside the runtime's usual capabilities.", {
+    fly: ["refused", "Containers get the usual capabilities."],
+  }),
+  carried("securityContext.capabilities.drop", "Taken from the runtime's usual capabilities.", {
+    fly: ["approximated", "Containers keep the usual capabilities."],
+  }),
+  carried("securityContext.readOnlyRootFilesystem", "Only volumes can be written to.", {
+    fly: ["approximated", "The root file system stays writable."],
     values: TRUE,
   }),
-  approximated("securityContext.allowPrivilegeEscalation", "Set-user-ID programs go on working.", {
+  carried("securityContext.allowPrivilegeEscalation", "Set-user-ID programs gain nothing.", {
+    fly: ["approximated", "Set-user-ID programs go on working."],
     values: FALSE,
   }),
-  approximated("securityContext.seccompProfile", "The runtime's own profile is used."),
+  carried("securityContext.seccompProfile.type", "The runtime's own profile, or none.", {
+    fly: ["approximated", "The Machine's own kernel is the boundary."],
+  }),
+  refused("securityContext.seccompProfile.localhostProfile", NO_PROFILES),
   approximated("securityContext.appArmorProfile", "No AppArmor profile is applied."),
   approximated("securityContext.seLinuxOptions", "No SELinux label is applied."),
-  refused("securityContext.procMount", "/proc is mounted as usual.", { values: not("Default") }),
+  carried("securityContext.procMount", "Nothing of /proc is hidden.", {
+    fly: ["refused", "/proc is mounted as usual."],
+    values: not("Default"),
+  }),
   refused("securityContext.windowsOptions", "Machines run Linux."),
 ];

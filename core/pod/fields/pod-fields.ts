@@ -64,11 +64,10 @@ export const POD_FIELDS: readonly PodField[] = [
   approximated("spec.hostUsers", "Containers get no user namespace of their own.", {
     values: FALSE,
   }),
-  refused(
-    "spec.shareProcessNamespace",
-    "Each container of a Machine has a process tree of its own.",
-    { values: TRUE },
-  ),
+  carried("spec.shareProcessNamespace", "All containers see each other's processes.", {
+    fly: ["refused", "Each container of a Machine has a process tree of its own."],
+    values: TRUE,
+  }),
   carried("spec.imagePullSecrets", "Tried longest path first, then none, as in the kubelet.", {
     fly: ["approximated", "Fly pulls without credentials of others."],
   }),
@@ -88,21 +87,41 @@ export const POD_FIELDS: readonly PodField[] = [
   refused("spec.ephemeralContainers", "A running Machine takes no further containers."),
 
   carried("spec.securityContext.runAsUser", "The user of the container's processes."),
-  refused("spec.securityContext.runAsGroup", "A group alone cannot be set without a user.", {
+  carried("spec.securityContext.runAsGroup", "The group of the containers' processes.", {
+    fly: ["refused", "A group alone cannot be set without a user."],
     values: WITHOUT_USER,
   }),
-  refused("spec.securityContext.runAsNonRoot", "The image's user is not checked before it runs.", {
+  carried("spec.securityContext.runAsNonRoot", "The image's user is checked before it runs.", {
+    fly: ["refused", "The image's user is not checked before it runs."],
     values: NOT_PROVEN_NON_ROOT,
   }),
-  refused("spec.securityContext.fsGroup", "Files of volumes keep the owner root."),
-  refused("spec.securityContext.fsGroupChangePolicy", "Files of volumes keep the owner root."),
-  refused("spec.securityContext.supplementalGroups", "The image's groups are the container's."),
-  refused(
+  carried("spec.securityContext.fsGroup", "It owns the volumes, and every process is in it.", {
+    fly: ["refused", "Files of volumes keep the owner root."],
+  }),
+  carried("spec.securityContext.fsGroupChangePolicy", "Volumes of a Machine always start afresh."),
+  carried("spec.securityContext.supplementalGroups", "Every process is in them.", {
+    fly: ["refused", "The image's groups are the container's."],
+  }),
+  carried(
     "spec.securityContext.supplementalGroupsPolicy",
-    "The image's groups are the container's.",
+    "Strict leaves out the image's groups.",
+    {
+      fly: ["refused", "The image's groups are the container's."],
+      values: not("Merge"),
+    },
   ),
-  refused("spec.securityContext.sysctls", "Kernel settings are the host's."),
-  approximated("spec.securityContext.seccompProfile", "The runtime's own profile is used."),
+  carried(
+    "spec.securityContext.sysctls",
+    "The safe ones, in the Machine's own namespaces; another fails the Pod, `SysctlForbidden`.",
+    { fly: ["refused", "Fly has no field for it."] },
+  ),
+  carried("spec.securityContext.seccompProfile.type", "The runtime's own profile, or none.", {
+    fly: ["approximated", "The Machine's own kernel is the boundary."],
+  }),
+  refused(
+    "spec.securityContext.seccompProfile.localhostProfile",
+    "A Node has no seccomp profiles of its own.",
+  ),
   approximated("spec.securityContext.appArmorProfile", "No AppArmor profile is applied."),
   approximated("spec.securityContext.seLinuxOptions", "No SELinux label is applied."),
   approximated("spec.securityContext.seLinuxChangePolicy", "No SELinux label is applied."),

@@ -35,6 +35,9 @@ async function taken(
     case "refuse":
       deps.teller.tell(pod, refusedEvent(step.refused, nowMs));
       return {};
+    case "reject":
+      // Its status has said all there is to say.
+      return {};
     case "launch":
       return takeLaunch(deps, turn, step, signal);
     case "prove":
