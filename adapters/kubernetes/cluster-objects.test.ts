@@ -91,6 +91,51 @@ describe("what a translation asks the cluster", () => {
     expect(error).toMatchObject({ code: "Unavailable" });
   });
 
+  test("a Secret is read by the Pod's Node, also before the API server knows where the Pod is", async () => {
+    await using world = start();
+    const path = /namespaces\/default\/secrets\/keys$/;
+    world.node.answerOnce("GET", path, () => statusAnswer(403, "Forbidden", "not yet"));
+    world.node.answerOnce("GET", path, () =>
+      Response.json({
+        metadata: { uid: "u", resourceVersion: "7" },
+        type: "Opaque",
+        immutable: true,
+        data: { word: "czNjcmV0" },
+      }),
+    );
+    let isOver = false;
+    const asking = world.objects.secret(POD, "keys", never).finally(() => {
+      isOver = true;
+    });
+    await eventually(() => isOver, { clock: world.clock });
+    const view = await asking;
+    expect(view).toEqual({
+      type: "Opaque",
+      data: new Map([["word", "czNjcmV0"]]),
+      version: "u/7",
+      isImmutable: true,
+    });
+    expect(JSON.stringify(view)).not.toContain("czNjcmV0");
+    expect(world.own.requests).toEqual([]);
+  });
+
+  test("a Secret is undefined only when the API server says so", async () => {
+    await using world = start();
+    world.node.answerOnce("GET", /secrets/, () => statusAnswer(404, "NotFound", "no"));
+    expect(await world.objects.secret(POD, "keys", never)).toBeUndefined();
+    world.node.answerOnce("GET", /secrets/, () => new Response("no such route", { status: 404 }));
+    const error = await world.objects.secret(POD, "keys", never).catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: "Unavailable" });
+  });
+
+  test("a Secret that cannot be read is an error without its text", async () => {
+    await using world = start();
+    world.node.answerOnce("GET", /secrets/, () => Response.json({ data: { word: ["czNjcmV0"] } }));
+    const error = await world.objects.secret(POD, "keys", never).catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: "Unavailable" });
+    expect(Bun.inspect(error, { depth: 9 })).not.toContain("czNjcmV0");
+  });
+
   test("the cluster is the UID of its kube-system namespace", async () => {
     await using world = start();
     world.own.answerOnce("GET", /namespaces\/kube-system$/, () =>

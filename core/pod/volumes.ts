@@ -133,12 +133,12 @@ function missingKey({ items = [] }: ConfigMapProjection, content: Content | unde
 }
 
 function keyFiles(
-  { items }: ConfigMapProjection,
+  { items = [] }: ConfigMapProjection,
   content: Content = new Map(),
   defaultMode: number,
 ): readonly VolumeFile[] {
   const wanted: readonly KeyToPath[] =
-    items ?? [...content.keys()].map((key) => ({ key, path: key }));
+    items.length > 0 ? items : [...content.keys()].map((key) => ({ key, path: key }));
   return wanted.flatMap(({ key, path, mode = defaultMode }) => {
     const base64 = content.get(key);
     return base64 === undefined ? [] : [{ path, mode, content: base64 }];
