@@ -5,7 +5,7 @@ import type { Log } from "../ports/log.ts";
 import type { ChildProcess, ExitStatus, Processes } from "../ports/processes.ts";
 import { type Backoff, backoffAfter, backoffWhileRunning, NO_BACKOFF } from "./backoff.ts";
 import type { ChildSpec } from "./child.ts";
-import { afterProbe, askChild, type NextStep } from "./child-probe.ts";
+import { afterProbe, askChild, livedMs, type NextStep } from "./child-probe.ts";
 import {
   type ChildReport,
   deathText,
@@ -146,14 +146,18 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
    * it did not get ready in time.
    */
   async function watch(life: AbortSignal): Promise<Overdue | undefined> {
-    const startedAtMs = clock.now();
-    let heardAtMs = startedAtMs;
+    let lookedAtMs = clock.now();
+    let delayMs = 0;
+    let ranMs = 0;
+    let silentMs = 0;
     while (!life.aborted) {
       const result = await askChild({ processes, clock }, spec.probe, life);
       if (result === undefined || life.aborted) return undefined;
       const nowMs = clock.now();
-      if (result.outcome !== "silent") heardAtMs = nowMs;
-      const ranMs = nowMs - startedAtMs;
+      const addedMs = livedMs({ probe: spec.probe, delayMs, passedMs: nowMs - lookedAtMs });
+      lookedAtMs = nowMs;
+      ranMs += addedMs;
+      silentMs = result.outcome === "silent" ? silentMs + addedMs : 0;
       backoff = backoffWhileRunning(backoff, { ranMs, wasReady: wasReady() });
       note(probedReport(report, result, backoff, nowMs));
       if (report.ready && !hasBeenReady) {
@@ -162,10 +166,10 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
         ready.resolve();
       }
 
-      const silentMs = nowMs - heardAtMs;
       const next = afterProbe(spec, report, { ranMs, silentMs });
       if (next.do !== "ask") return next;
-      await sleep(clock, next.delayMs, life).catch(() => {});
+      delayMs = next.delayMs;
+      await sleep(clock, delayMs, life).catch(() => {});
     }
     return undefined;
   }

@@ -6,6 +6,8 @@ import type { ChildReport } from "./child-report.ts";
 const PROBE_TIMEOUT_MS = 3_000;
 /** A running child that answers nothing for so long is hung. */
 const HUNG_AFTER_MS = 60_000;
+/** A look that comes so much later than it can says that nobody ran meanwhile: the host slept. */
+const PAUSE_MIN_MS = 5_000;
 
 interface Asking {
   readonly processes: Processes;
@@ -41,6 +43,25 @@ async function ask(
     if (!deadline.aborted) throw error;
     return { outcome: "silent", reason: `no answer within ${PROBE_TIMEOUT_MS / 1000} s` };
   }
+}
+
+interface Gap {
+  readonly probe: Probe;
+  /** Between the last answer and this question. */
+  readonly delayMs: number;
+  /** By the clock on the wall, between the two answers. */
+  readonly passedMs: number;
+}
+
+/**
+ * How much of the time between two answers counts as the child's: all of it, unless it is far more
+ * than delay and questions can take, or less than none. Then the host slept or its clock was set,
+ * and the child had no more than that time. Pure.
+ */
+export function livedMs({ probe, delayMs, passedMs }: Gap): number {
+  const questions = probe.kind === "in-turn" ? probe.steps.length : 1;
+  const longestMs = delayMs + questions * PROBE_TIMEOUT_MS;
+  return passedMs > longestMs + PAUSE_MIN_MS ? longestMs : Math.max(0, passedMs);
 }
 
 export type NextStep =

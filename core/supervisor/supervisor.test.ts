@@ -334,6 +334,33 @@ test("who stayed silent until the last moment for getting ready is ended like an
   await end;
 });
 
+test("a host that slept is no reason to end a child that did so too", async () => {
+  const { processes, clock, parts, stop, advance, state } = worldOf([
+    { ...hurried("k3s"), startTimeoutMs: 90_000 },
+    { ...child("dns"), startTimeoutMs: 90_000 },
+  ]);
+  processes.answer("k3s", { outcome: "silent", reason: "does not listen yet" });
+  const end = parts.run(stop.signal);
+  await advance(10_000);
+  processes.hang("dns");
+  clock.advance(3_600_000);
+  await advance(4_000);
+
+  expect(state("k3s")).toMatchObject({ state: "starting", restarts: 0 });
+  expect(state("dns")).toMatchObject({ reason: "no answer within 3 s", restarts: 0 });
+  expect(processes.started.flatMap(({ signals }) => signals)).toEqual([]);
+  // What had passed before is not forgotten, and neither is what passes from now on.
+  await advance(80_000);
+  expect(processes.started.map(({ signals }) => signals)).toEqual([
+    ["SIGTERM"],
+    ["SIGKILL"],
+    [],
+    [],
+  ]);
+  stop.abort();
+  await end;
+});
+
 test("once ready, a child may be busy for as long as it likes", async () => {
   const { processes, parts, stop, advance, state } = worldOf([hurried("k3s")]);
   const end = parts.run(stop.signal);
