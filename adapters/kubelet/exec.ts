@@ -1,10 +1,15 @@
 import { FksError } from "#core/errors.ts";
 import type { TerminalSize } from "#core/fly/machine-protocol.ts";
-import { execStatusFor, failedStatusFor, type StreamStatus } from "#core/kubelet/exec-status.ts";
+import {
+  ATTACH_ENDED,
+  execStatusFor,
+  failedStatusFor,
+  type StreamStatus,
+} from "#core/kubelet/exec-status.ts";
 import type { ContainerTarget } from "#core/kubelet/exec-target.ts";
 import { terminalSizesIn } from "#core/kubelet/terminal-size.ts";
 import type { Log } from "#core/ports/log.ts";
-import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
+import type { AttachRequest, MachineProtocol } from "#core/ports/machine-protocol.ts";
 import type { RemoteStreams } from "./remote-streams.ts";
 
 interface ExecDeps {
@@ -25,36 +30,46 @@ export async function runExec(
   streams: RemoteStreams,
   signal: AbortSignal,
 ): Promise<void> {
-  const { stdin, stdout, stderr, resize } = streams;
+  const { target, command, tty } = request;
   const until = AbortSignal.any([signal, streams.signal]);
-  const status = await outcome(
-    deps,
-    () =>
-      deps.protocol.exec(
-        request.target.machine,
-        request.target.container,
-        {
-          command: request.command,
-          tty: request.tty,
-          ...(stdin && { stdin }),
-          ...(stdout && { stdout }),
-          ...(stderr && { stderr }),
-          ...(resize && { resize: resize.pipeThrough(terminalSizes()) }),
-        },
-        until,
-      ),
-    until,
-  );
-  await streams.finish(status);
+  const exec = async (): Promise<StreamStatus> => {
+    const asked = { command, tty, ...given(streams) };
+    return execStatusFor(await deps.protocol.exec(target.machine, target.container, asked, until));
+  };
+  await streams.finish(await outcome(deps, exec, until));
+}
+
+/** The client's streams are the container's own until it ends, or the client goes away. */
+export async function runAttach(
+  deps: ExecDeps,
+  { machine, container }: ContainerTarget,
+  streams: RemoteStreams,
+  signal: AbortSignal,
+): Promise<void> {
+  const until = AbortSignal.any([signal, streams.signal]);
+  const attach = async (): Promise<StreamStatus> => {
+    await deps.protocol.attach(machine, container, given(streams), until);
+    return ATTACH_ENDED;
+  };
+  await streams.finish(await outcome(deps, attach, until));
+}
+
+function given({ stdin, stdout, stderr, resize }: RemoteStreams): AttachRequest {
+  return {
+    ...(stdin && { stdin }),
+    ...(stdout && { stdout }),
+    ...(stderr && { stderr }),
+    ...(resize && { resize: resize.pipeThrough(terminalSizes()) }),
+  };
 }
 
 async function outcome(
   { log }: ExecDeps,
-  exec: () => Promise<{ readonly exitCode: number }>,
+  work: () => Promise<StreamStatus>,
   signal: AbortSignal,
 ): Promise<StreamStatus> {
   try {
-    return execStatusFor(await exec());
+    return await work();
   } catch (err) {
     if (!signal.aborted && !(err instanceof FksError)) log.error("exec failed", { err });
     return failedStatusFor(err);

@@ -61,6 +61,15 @@ describe.each([
     expect(stdout.toString()).toBe("tty true 80x24 100x40\n");
   });
 
+  test("attach carries what is typed and ends with the container, whatever its exit code", async () => {
+    const url = world.url("/attach/default/web/uid-web/app?input=1&output=1&tty=1");
+    const { exitCode, stdout } = await client.run("exec", [url], {
+      flags: [...flags, "-stdin", "-tty=80x24"],
+      stdin: "hello q",
+    });
+    expect([exitCode, stdout.toString()]).toEqual([0, "attached\n80x24\nhello q"]);
+  });
+
   test.each([
     ["a quiet client", ""],
     ["a client that sends more than anybody reads", Buffer.alloc(4 * MEGABYTE)],

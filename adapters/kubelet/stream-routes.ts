@@ -1,8 +1,7 @@
-import { attachStatus } from "#core/kubelet/exec-status.ts";
 import { execMissFor } from "#core/kubelet/exec-target.ts";
 import type { KubeletRequest } from "#core/kubelet/routes.ts";
 import type { KubeletApiDeps } from "./deps.ts";
-import { runExec } from "./exec.ts";
+import { runAttach, runExec } from "./exec.ts";
 import { type Forward, podForward } from "./port-forward.ts";
 import type { RemoteStreams, SessionScope } from "./remote-streams.ts";
 import { refuseUpgrade } from "./respond.ts";
@@ -44,7 +43,7 @@ export async function serveExec(
   if (streams) await runExec(deps, { target, command, tty }, streams, scope.signal);
 }
 
-/** The Machine protocol has no attach; the client is told so, where it looks for an outcome. */
+/** Resolves when the container ended or the client is gone. */
 export async function serveAttach(
   deps: KubeletApiDeps,
   request: To<"attach">,
@@ -54,7 +53,7 @@ export async function serveAttach(
   const target = await containerTarget(deps, node, request, execMissFor, scope.signal);
   if (!target.ok) return refuseUpgrade(upgrade.socket, target.status, target.message);
   const streams = await remoteStreams(deps, request, session);
-  await streams?.finish(attachStatus());
+  if (streams) await runAttach(deps, target, streams, scope.signal);
 }
 
 async function remoteStreams(

@@ -112,10 +112,23 @@ describe("exec", () => {
   });
 });
 
-test("attach says that it cannot be had, where the client looks", async () => {
-  const client = await dial("/attach/default/web/app?output=1", ["v4.channel.k8s.io"]);
-  const [, status = ""] = await client.messages;
-  expect(JSON.parse(status.slice(2))).toMatchObject({ status: "Failure", code: 501 });
+describe("attach", () => {
+  const ATTACH = "/attach/default/web/app?input=1&output=1";
+
+  test("carries the container's own streams and ends with it, without its exit code", async () => {
+    const client = await dial(`${ATTACH}&tty=1`, ["v4.channel.k8s.io"]);
+    client.send(binary(4, '{"Width":80,"Height":24}'));
+    client.send(binary(0, "q"));
+    expect(await client.messages).toEqual(["1:", "1:attached\n", "1:80x24\n", "1:q", SUCCESS]);
+  });
+
+  test("a client that leaves only detaches", async () => {
+    const client = await dial(ATTACH, ["v5.channel.k8s.io"]);
+    while (client.received.length < 2) await Bun.sleep(1);
+    client.close();
+    while (world.api.sessions() > 0) await Bun.sleep(1);
+    expect(world.machines.running()).toBe(0);
+  });
 });
 
 describe("port-forward over version 4", () => {

@@ -1,6 +1,6 @@
 import { FksError } from "#core/errors.ts";
 import type { ExitStatus, TerminalSize } from "#core/fly/machine-protocol.ts";
-import type { ExecRequest } from "#core/ports/machine-protocol.ts";
+import type { AttachRequest, ExecRequest } from "#core/ports/machine-protocol.ts";
 import { failureSchema, jsonOf } from "./errors.ts";
 import { CHANNEL, type Reader } from "./frames.ts";
 import { exitSchema } from "./schema.ts";
@@ -11,19 +11,33 @@ export function execQuery(request: ExecRequest): string {
   const query = new URLSearchParams();
   for (const word of request.command) query.append("command", word);
   if (request.tty) query.set("tty", "true");
-  if (request.stdin !== undefined) query.set("stdin", "true");
-  if (request.stdout !== undefined) query.set("stdout", "true");
-  if (request.stderr !== undefined && !request.tty) query.set("stderr", "true");
+  for (const name of streamsOf(request)) {
+    if (name !== "stderr" || !request.tty) query.set(name, "true");
+  }
   return query.toString();
 }
 
-/** Carries the streams of a command that was started, until it ended. */
-export async function runExec(socket: FrameSocket, request: ExecRequest): Promise<ExitStatus> {
+/** The query that attaches these streams. */
+export function attachQuery(request: AttachRequest): string {
+  return streamsOf(request)
+    .map((name) => `${name}=true`)
+    .join("&");
+}
+
+function streamsOf(request: AttachRequest): readonly ("stdin" | "stdout" | "stderr")[] {
+  return (["stdin", "stdout", "stderr"] as const).filter((name) => request[name] !== undefined);
+}
+
+/** Carries the streams of a process until it ended. */
+export async function carryStreams(
+  socket: FrameSocket,
+  request: AttachRequest,
+): Promise<ExitStatus> {
   const stdin = request.stdin?.getReader();
   const resize = request.resize?.getReader();
   const stdout = request.stdout?.getWriter();
   const stderr = request.stderr?.getWriter();
-  // Input that cannot be delivered any more is dropped: the command's end tells why.
+  // Input that cannot be delivered any more is dropped: the process's end tells why.
   const inputs = Promise.allSettled([feed(socket, stdin), feedSizes(socket, resize)]);
 
   try {
@@ -48,7 +62,7 @@ async function outcome(socket: FrameSocket, stdout: Output, stderr: Output): Pro
     else if (channel === CHANNEL.stderr) await stderr?.write(payload);
     else if (channel === CHANNEL.end) return exitOf(payload);
   }
-  throw new FksError("Unavailable", "the connection ended before the command did");
+  throw new FksError("Unavailable", "the connection ended before the process did");
 }
 
 function exitOf(payload: Uint8Array): ExitStatus {
@@ -57,7 +71,7 @@ function exitOf(payload: Uint8Array): ExitStatus {
   if (failure.success) throw new FksError(failure.data.code, failure.data.error);
   const exit = exitSchema.safeParse(told);
   if (exit.success) return exit.data;
-  throw new FksError("Unavailable", "the command's end was not understood");
+  throw new FksError("Unavailable", "the process's end was not understood");
 }
 
 async function feed(socket: FrameSocket, stdin: Reader<Uint8Array> | undefined): Promise<void> {

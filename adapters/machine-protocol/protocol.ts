@@ -4,7 +4,7 @@ import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
 import { call, open, type ProtocolDeps, pathOf } from "./call.ts";
 import { connectionOver } from "./connect.ts";
 import { jsonOf, lost } from "./errors.ts";
-import { execQuery, runExec } from "./exec.ts";
+import { attachQuery, carryStreams, execQuery } from "./exec.ts";
 import { reportSchema } from "./schema.ts";
 import { openSocket } from "./socket.ts";
 import { watchChanges } from "./watch.ts";
@@ -32,7 +32,12 @@ export function machineProtocol(deps: ProtocolDeps): MachineProtocol {
 
     async exec(machine, container, request, signal) {
       const path = `${containerPath(machine, container)}/exec?${execQuery(request)}`;
-      return runExec(await openSocket(deps, path, signal), request);
+      return carryStreams(await openSocket(deps, path, signal), request);
+    },
+
+    async attach(machine, container, request, signal) {
+      const path = `${containerPath(machine, container)}/attach?${attachQuery(request)}`;
+      return carryStreams(await openSocket(deps, path, signal), request);
     },
 
     async connect(machine, port, signal) {

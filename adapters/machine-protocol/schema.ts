@@ -28,6 +28,10 @@ const containerSchema = z.object({
   lastState: stateSchema.exactOptional(),
   started: z.boolean(),
   ready: z.boolean(),
+  resources: z
+    .object({ cpu_millis: z.number().exactOptional(), memory_bytes: z.number().exactOptional() })
+    .exactOptional(),
+  user: z.object({ uid: z.number(), gid: z.number(), groups: z.array(z.number()) }).exactOptional(),
 });
 
 const eventSchema = z.object({
@@ -45,6 +49,7 @@ export const reportSchema: z.ZodType<MachineReport> = z.object({
   networkReadyAt: z.string().exactOptional(),
   containers: z.array(containerSchema),
   events: z.array(eventSchema),
+  ended: z.object({ reason: z.string(), message: z.string() }).exactOptional(),
 });
 
 /** What is read of a Machine; the rest passes untouched, in Fly's own words. */

@@ -28,23 +28,14 @@ export function execStatusFor(exit: ExitStatus): StreamStatus {
 /** What the caller reads when the command could not be run at all. */
 export function failedStatusFor(error: unknown): StreamStatus {
   const why = error instanceof FksError ? error.message : "the node failed; its log says why";
-  return failure("InternalError", 500, `Internal error occurred: ${why}`);
+  const message = `Internal error occurred: ${why}`;
+  return { metadata: {}, status: "Failure", reason: "InternalError", message, code: 500 };
 }
 
-/** Attaching to a container's main process: not offered by the Machine protocol. */
-export function attachStatus(): StreamStatus {
-  return failure(
-    "NotImplemented",
-    501,
-    "attach is not supported by this node: use kubectl logs -f for output, kubectl exec for a shell",
-  );
-}
+/** However the container ended: who attached to it reads its exit code in the Pod's status. */
+export const ATTACH_ENDED: StreamStatus = { metadata: {}, status: "Success" };
 
 /** The plain text that protocols before version 4 want instead of a Status; empty for success. */
 export function plainTextFor(status: StreamStatus): string {
   return status.status === "Success" ? "" : (status.message ?? "");
-}
-
-function failure(reason: string, code: number, message: string): StreamStatus {
-  return { metadata: {}, status: "Failure", reason, message, code };
 }

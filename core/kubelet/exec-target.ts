@@ -38,14 +38,15 @@ export function containerFor(
   address: ContainerAddress,
   pod: Pod,
 ): { ok: true; container: string } | Miss {
-  const names = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map((c) => c.name);
-  const [only, ...others] = pod.spec.containers.map((c) => c.name);
+  const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
+  const names = [...initContainers, ...containers, ...ephemeralContainers].map((c) => c.name);
+  const [only, ...others] = containers.map((c) => c.name);
   const fallback =
     pod.metadata.annotations?.[DEFAULT_CONTAINER] ?? (others.length === 0 ? only : undefined);
   const container = address.container === "" ? fallback : address.container;
 
   if (container === undefined) {
-    const choice = pod.spec.containers.map((c) => c.name).join(" ");
+    const choice = containers.map((c) => c.name).join(" ");
     return badRequest(
       `a container name must be specified for pod ${address.pod}, choose one of: [${choice}]`,
     );

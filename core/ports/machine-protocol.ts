@@ -38,6 +38,16 @@ export interface MachineProtocol {
     request: ExecRequest,
     signal: AbortSignal,
   ): Promise<ExitStatus>;
+  /**
+   * The streams of the container's own first process, from now on; resolves when it ended.
+   * Aborting leaves it running.
+   */
+  attach(
+    machine: MachineRef,
+    container: string,
+    request: AttachRequest,
+    signal: AbortSignal,
+  ): Promise<ExitStatus>;
   /** A TCP connection to a port on the Machine's own loopback: 127.0.0.1, then ::1. */
   connect(machine: MachineRef, port: number, signal: AbortSignal): Promise<Connection>;
   /**
@@ -56,6 +66,9 @@ export interface ExecRequest {
   readonly stderr?: WritableStream<Uint8Array>;
   readonly resize?: ReadableStream<TerminalSize>;
 }
+
+/** The streams alone; `resize` matters when the container has a terminal. */
+export type AttachRequest = Omit<ExecRequest, "command" | "tty">;
 
 /** Two directions; closing `writable` is a half-close, the other side may still speak. */
 export interface Connection {

@@ -413,6 +413,27 @@ describe("WebSockets", () => {
     expect(JSON.parse(channels.get(3) ?? "")).toEqual({ exitCode: 7 });
   });
 
+  test("attach carries the container's own streams, and tells its end", async () => {
+    const { api } = await world();
+    const id = await delivered(api, pod({ restart: { policy: "no" } }));
+    await reported(api, id, "running");
+    const path = `${machinePath(id)}/containers/app/attach?stdin=true&stdout=true`;
+    const leaving = socketTo(api, path);
+    leaving.send(0, "typed");
+    await until(async () => leaving.channels.get(1));
+    leaving.socket.close();
+    await leaving.closed;
+    await reported(api, id, "running");
+
+    const staying = socketTo(api, path);
+    staying.send(0, "again");
+    await until(async () => staying.channels.get(1));
+    await api.call("POST", `/v1/apps/demo/machines/${id}/stop`, { signal: "SIGTERM" });
+    expect(await staying.closed).toBe(1_000);
+    expect(staying.channels.get(1)).toBe("again");
+    expect(JSON.parse(staying.channels.get(3) ?? "")).toEqual({ exitCode: 143, signal: 15 });
+  });
+
   test("connect carries bytes both ways and ends with its sides; a refusal is told", async () => {
     const { api } = await world();
     const id = await delivered(api);
@@ -478,6 +499,8 @@ describe("WebSockets", () => {
     expect((await api.call("GET", `${path}/app/exec?command=x`)).field("code")).toBe("Conflict");
     expect((await api.call("GET", `${path}/other/exec?command=x`)).field("code")).toBe("NotFound");
     expect((await api.call("GET", `${path}/app/exec`)).field("code")).toBe("InvalidInput");
+    expect((await api.call("GET", `${path}/app/attach`)).field("code")).toBe("Conflict");
+    expect((await api.call("GET", `${path}/other/attach`)).field("code")).toBe("NotFound");
     expect((await api.call("GET", `${machinePath(id)}/connect?port=0`)).field("code")).toBe(
       "InvalidInput",
     );

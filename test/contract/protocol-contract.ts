@@ -132,15 +132,17 @@ function bundles(given: () => ProtocolWorld): void {
     expect(await codeOf(protocol.logs(ref, "other", {}, forever))).toBe("NotFound");
     const command = { command: ["true"], tty: false };
     expect(await codeOf(protocol.exec(ref, "other", command, forever))).toBe("NotFound");
+    expect(await codeOf(protocol.attach(ref, "other", {}, forever))).toBe("NotFound");
     expect(await codeOf(protocol.writeFiles(ref, "other", [], forever))).toBe("NotFound");
   });
 
-  it("exec in a container that does not run is a Conflict", async () => {
+  it("exec and attach in a container that does not run are a Conflict", async () => {
     const world = given();
     const ref = refOf(world, await launched(world, awaiting(world)));
     const command = { command: ["true"], tty: false };
 
     expect(await codeOf(world.protocol.exec(ref, "main", command, forever))).toBe("Conflict");
+    expect(await codeOf(world.protocol.attach(ref, "main", {}, forever))).toBe("Conflict");
   });
 
   it("a wrong token is Unauthorized", async () => {

@@ -2,7 +2,12 @@ import { connect as dial, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { FksError } from "#core/errors.ts";
 import type { ExitStatus, LogOptions, MachineReport } from "#core/fly/machine-protocol.ts";
-import type { Connection, ExecRequest, MachineProtocol } from "#core/ports/machine-protocol.ts";
+import type {
+  AttachRequest,
+  Connection,
+  ExecRequest,
+  MachineProtocol,
+} from "#core/ports/machine-protocol.ts";
 
 interface KubeletProtocol {
   readonly protocol: MachineProtocol;
@@ -20,6 +25,30 @@ type Command = (
   args: readonly string[],
   signal: AbortSignal,
 ) => Promise<ExitStatus>;
+
+/** Writes a greeting, its size where it is told one, and all it reads; ends with 3 after a "q". */
+async function mainProcess(
+  { stdin, stdout, resize }: AttachRequest,
+  signal: AbortSignal,
+): Promise<ExitStatus> {
+  await write(stdout, "attached\n");
+  const size = await resize?.getReader().read();
+  if (size?.value !== undefined) await write(stdout, `${size.value.cols}x${size.value.rows}\n`);
+  const reader = stdin?.getReader();
+  signal.addEventListener("abort", () => void reader?.cancel().catch(() => undefined));
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- a stream is read in its order
+    const read = await reader?.read();
+    if (read?.value === undefined) break;
+    const text = Buffer.from(read.value).toString();
+    // oxlint-disable-next-line no-await-in-loop -- a stream is written in its order
+    await write(stdout, text);
+    if (text.includes("q")) return { exitCode: 3 };
+  }
+  await aborted(signal);
+  signal.throwIfAborted();
+  return { exitCode: 0 };
+}
 
 /** A Machine protocol whose commands are functions and whose ports are the test's own sockets. */
 export function kubeletProtocol(): KubeletProtocol {
@@ -41,6 +70,15 @@ export function kubeletProtocol(): KubeletProtocol {
       running += 1;
       try {
         return await command(request, args, signal);
+      } finally {
+        running -= 1;
+      }
+    },
+
+    async attach(_machine, _container, request, signal) {
+      running += 1;
+      try {
+        return await mainProcess(request, signal);
       } finally {
         running -= 1;
       }

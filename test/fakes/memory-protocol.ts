@@ -77,13 +77,13 @@ export function memoryProtocol(deps: MemoryProtocolDeps): MemoryProtocol {
     },
 
     async exec(ref, container, request, signal) {
-      const found = begin(signal, "exec", ref);
-      wantContainer(found, container);
-      const isRunning = found.report.containers.some(
-        ({ name, state }) => name === container && state.running !== undefined,
-      );
-      if (isRunning) return deps.program(request, signal);
-      throw new FksError("Conflict", `container ${container} does not run`);
+      wantRunning(begin(signal, "exec", ref), container);
+      return deps.program(request, signal);
+    },
+
+    async attach(ref, container, request, signal) {
+      wantRunning(begin(signal, "attach", ref), container);
+      return deps.program({ ...request, command: ["cat"], tty: false }, signal);
     },
 
     async connect(ref, port, signal) {
@@ -155,6 +155,13 @@ function wasRefused({ bundle }: MemoryMachine): boolean {
 
 function lineFor({ app, machine, report }: MemoryMachine): MachineChange {
   return { type: "machine", app, machine, report };
+}
+
+function wantRunning(found: MemoryMachine, name: string): void {
+  wantContainer(found, name);
+  const { containers } = found.report;
+  if (containers.some((one) => one.name === name && one.state.running !== undefined)) return;
+  throw new FksError("Conflict", `container ${name} does not run`);
 }
 
 function wantContainer(found: MemoryMachine, name: string): void {

@@ -9,7 +9,7 @@ import { bundleBody, volumeFilesBody } from "../schema.ts";
 import { reportOf } from "../views.ts";
 import { type Session, SUBPROTOCOL } from "./channels.ts";
 import { deliver, writeFiles } from "./delivery.ts";
-import { connectSession, execSession } from "./sessions.ts";
+import { attachSession, connectSession, execSession } from "./sessions.ts";
 import { watchStream } from "./watch.ts";
 
 const MACHINE = "/apps/:app/machines/:id";
@@ -43,9 +43,12 @@ export function protocolRoutes(api: Api, signal: AbortSignal): Hono<Bindings> {
       const command = c.req.queries("command") ?? [];
       if (command.length === 0) throw new FksError("InvalidInput", "command is missing");
       const id = runningContainer(machineAt(api, c), c.req.param("container"));
-      const is = (name: string): boolean => c.req.query(name) === "true";
-      const streams = { stdin: is("stdin"), stdout: is("stdout"), stderr: is("stderr") };
-      return upgrade(c, execSession(api, id, { command, tty: is("tty"), ...streams }, signal));
+      const tty = c.req.query("tty") === "true";
+      return upgrade(c, execSession(api, id, { command, tty, ...streamsOf(c) }, signal));
+    })
+    .get(`${MACHINE}/containers/:container/attach`, (c) => {
+      const id = runningContainer(machineAt(api, c), c.req.param("container"));
+      return upgrade(c, attachSession(api, id, streamsOf(c), signal));
     })
     .get(`${MACHINE}/connect`, (c) => {
       const port = Number(c.req.query("port"));
@@ -62,6 +65,11 @@ export function protocolRoutes(api: Api, signal: AbortSignal): Hono<Bindings> {
       const body = watchStream(api, AbortSignal.any([c.req.raw.signal, signal]));
       return new Response(body, { headers: { "content-type": "application/x-ndjson" } });
     });
+}
+
+function streamsOf(c: Context): { stdin: boolean; stdout: boolean; stderr: boolean } {
+  const is = (name: string): boolean => c.req.query(name) === "true";
+  return { stdin: is("stdin"), stdout: is("stdout"), stderr: is("stderr") };
 }
 
 interface Bindings {

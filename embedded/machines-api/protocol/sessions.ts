@@ -3,9 +3,12 @@ import type { Clock } from "#core/ports/clock.ts";
 import type { ContainerId, Runtime } from "../runtime/runtime.ts";
 import { type Channels, channelSession, type Session } from "./channels.ts";
 
-interface ExecAsked {
+interface ExecAsked extends StreamsAsked {
   readonly command: readonly string[];
   readonly tty: boolean;
+}
+
+interface StreamsAsked {
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
@@ -34,6 +37,28 @@ export function execSession(
         ...(asked.tty ? { resize: channels.resize } : {}),
       };
       await told(channels, async () => channels.end(await runtime.exec(id, request, until)));
+    },
+    clock,
+    signal,
+  );
+}
+
+/** The streams of a container's own first process, over one WebSocket; it runs on without them. */
+export function attachSession(
+  { runtime, clock }: SessionParts,
+  id: ContainerId,
+  asked: StreamsAsked,
+  signal: AbortSignal,
+): Session {
+  return channelSession(
+    async (channels, until) => {
+      const request = {
+        ...(asked.stdin ? { stdin: channels.input } : {}),
+        ...(asked.stdout ? { stdout: channels.output(1) } : {}),
+        ...(asked.stderr ? { stderr: channels.output(2) } : {}),
+        resize: channels.resize,
+      };
+      await told(channels, async () => channels.end(await runtime.attach(id, request, until)));
     },
     clock,
     signal,
