@@ -101,7 +101,7 @@ async function prepareLocked(
   await ensureToken(paths.machinesApiToken);
   await ensureToken(paths.machineProtocolToken);
   const prepared = await prepareControlPlane({ engine, cluster, paths, config, addressBy });
-  const trial = { ...prepared, readyTimeoutMs: config.startTimeout * 1_000 };
+  const trial = { ...prepared, readyTimeoutMs: () => config.startTimeout * 1_000 };
   const children = upgrade?.withTrial(trial) ?? prepared.children;
   const controlPlane = { ...prepared, children };
   console.step(`data directory ${config.dataDir}, network ${networkId}`);

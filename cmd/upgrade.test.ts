@@ -269,7 +269,7 @@ function child(name: string, giveUp?: ChildSpec["giveUp"]): ChildSpec {
 }
 
 function trialOf(it: ChildSpec): Parameters<Upgrade["withTrial"]>[0] {
-  return { children: [it], apiChild: it.name, readyTimeoutMs: 120_000 };
+  return { children: [it], apiChild: it.name, readyTimeoutMs: () => 120_000 };
 }
 
 describe("a control plane on trial", () => {
@@ -280,7 +280,7 @@ describe("a control plane on trial", () => {
     const [kine, apiserver, scheduler] = upgrade.withTrial({
       children: [child("kine"), child("apiserver"), child("scheduler")],
       apiChild: "apiserver",
-      readyTimeoutMs: 120_000,
+      readyTimeoutMs: () => 120_000,
     });
 
     const third = { ...death, deaths: 3 };
@@ -289,7 +289,7 @@ describe("a control plane on trial", () => {
       new FksError("Unavailable", "apiserver in 3 tries: exited with 1: no such table"),
     );
     expect(kine?.giveUp?.({ ...third, hasBeenReady: true })).toBeUndefined();
-    expect(apiserver?.readyTimeoutMs).toBe(120_000);
+    expect(apiserver?.readyTimeoutMs?.()).toBe(120_000);
     expect(scheduler).toEqual(child("scheduler"));
   });
 
@@ -297,10 +297,10 @@ describe("a control plane on trial", () => {
     const upgrade = await started(world("k3s", "v1.36.4+k3s1"), "v1.37.1+k3s1");
     const wrongToken = new FksError("Unauthorized", "wrong token");
     const [strict] = upgrade.withTrial(
-      trialOf({ ...child("k3s", () => wrongToken), readyTimeoutMs: 7 }),
+      trialOf({ ...child("k3s", () => wrongToken), readyTimeoutMs: () => 7 }),
     );
     expect(strict?.giveUp?.(death)).toBe(wrongToken);
-    expect(strict?.readyTimeoutMs).toBe(7);
+    expect(strict?.readyTimeoutMs?.()).toBe(7);
 
     const [k3s] = upgrade.withTrial(trialOf(child("k3s")));
     await upgrade.done();

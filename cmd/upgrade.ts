@@ -43,7 +43,7 @@ interface OnTrial {
   readonly children: readonly ChildSpec[];
   readonly apiChild: string;
   /** For those that have no limit of their own. */
-  readonly readyTimeoutMs: number;
+  readonly readyTimeoutMs: () => number;
 }
 
 interface UpgradeOptions {

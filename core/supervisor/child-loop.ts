@@ -5,7 +5,7 @@ import type { Log } from "../ports/log.ts";
 import type { ChildProcess, ExitStatus, Processes } from "../ports/processes.ts";
 import { type Backoff, backoffAfter, backoffWhileRunning, NO_BACKOFF } from "./backoff.ts";
 import type { ChildSpec } from "./child.ts";
-import { afterProbe, askChild, livedMs, type NextStep } from "./child-probe.ts";
+import { afterProbe, askChild, type Limits, livedMs, type NextStep } from "./child-probe.ts";
 import {
   type ChildReport,
   deathText,
@@ -104,6 +104,8 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
 
   /** One life, from its start to its end, whoever caused that. */
   async function live(neighbours: Neighbours, signal: AbortSignal): Promise<End> {
+    const readyTimeoutMs = spec.readyTimeoutMs?.() ?? Number.POSITIVE_INFINITY;
+    const limits = { startTimeoutMs: spec.startTimeoutMs, readyTimeoutMs };
     const process = spawned(processes, spec);
     if (process instanceof FksError) return { kind: "died", reason: process.message };
     note(startedReport(report, process.pid, clock.now()));
@@ -121,7 +123,7 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
     };
     try {
       const over = Promise.race([exited, aborted(scope)]).then(() => undefined);
-      const watching = watch(scope);
+      const watching = watch(limits, scope);
       const late = await Promise.race([over, watching]);
       replace = undefined;
       if (signal.aborted) await stop(process, neighbours);
@@ -145,7 +147,7 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
    * Probes until `life` ends. What it resolves with is why the child has to be ended: it hangs, or
    * it did not get ready in time.
    */
-  async function watch(life: AbortSignal): Promise<Overdue | undefined> {
+  async function watch(limits: Limits, life: AbortSignal): Promise<Overdue | undefined> {
     let lookedAtMs = clock.now();
     let delayMs = 0;
     let ranMs = 0;
@@ -166,7 +168,7 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
         ready.resolve();
       }
 
-      const next = afterProbe(spec, report, { ranMs, silentMs });
+      const next = afterProbe(limits, report, { ranMs, silentMs });
       if (next.do !== "ask") return next;
       delayMs = next.delayMs;
       await sleep(clock, delayMs, life).catch(() => {});

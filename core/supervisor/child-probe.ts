@@ -71,9 +71,14 @@ export type NextStep =
   /** It took too long to get ready. */
   | { readonly do: "end"; readonly reason: string };
 
+/** The limits of one life. */
+export interface Limits extends Pick<ChildSpec, "startTimeoutMs"> {
+  readonly readyTimeoutMs: number;
+}
+
 /** What follows from a probe, once the child's report tells of it. Pure. */
 export function afterProbe(
-  { startTimeoutMs, readyTimeoutMs = Number.POSITIVE_INFINITY }: ChildSpec,
+  { startTimeoutMs, readyTimeoutMs }: Limits,
   { state, ready, readyAfterMs, reason }: ChildReport,
   { ranMs, silentMs }: { readonly ranMs: number; readonly silentMs: number },
 ): NextStep {

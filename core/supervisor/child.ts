@@ -10,9 +10,9 @@ export interface ChildSpec extends ProcessSpec {
   readonly startTimeoutMs: number;
   /**
    * From a start to readiness at the latest, even when it answers meanwhile; then it is ended and
-   * started anew. Absent: no limit.
+   * started anew. Asked at each start. Absent: no limit.
    */
-  readonly readyTimeoutMs?: number;
+  readonly readyTimeoutMs?: () => number;
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
   /**

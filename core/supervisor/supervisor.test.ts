@@ -291,7 +291,7 @@ test("a child that is asked several questions names the first that is not answer
   await end;
 });
 
-const hurried = (name: string): ChildSpec => ({ ...child(name), readyTimeoutMs: 90_000 });
+const hurried = (name: string): ChildSpec => ({ ...child(name), readyTimeoutMs: () => 90_000 });
 
 test("who answers but does not get ready in time is ended with its grace, and starts anew", async () => {
   const { processes, parts, stop, advance, state } = worldOf([hurried("k3s")]);
@@ -317,6 +317,25 @@ test("who answers but does not get ready in time is ended with its grace, and st
   expect(processes.started).toHaveLength(2);
   stop.abort();
   await advance(5_000);
+  await end;
+});
+
+test("how long getting ready may take is asked anew at each start", async () => {
+  let limitMs = 5_000;
+  const spec: ChildSpec = { ...child("k3s"), readyTimeoutMs: () => limitMs };
+  const { processes, parts, stop, advance } = worldOf([spec]);
+  processes.answer("k3s", { outcome: "unready", reason: "rewrites its database" });
+  const end = parts.run(stop.signal);
+  await advance(1_000);
+  limitMs = 60_000;
+  await advance(5_000);
+  expect(processes.started.map(({ signals }) => signals)).toEqual([["SIGTERM"], []]);
+  await advance(50_000);
+  expect(processes.newest("k3s").signals).toEqual([]);
+  await advance(10_000);
+
+  expect(processes.started[1]?.signals).toEqual(["SIGTERM"]);
+  stop.abort();
   await end;
 });
 

@@ -19,16 +19,16 @@ export interface K3sChild extends K3sArgs {
   readonly addressBy: readonly string[];
   /** How long getting ready may take with a small database. */
   readonly startTimeoutMs: number;
-  readonly databaseBytes: number;
+  /** Its size at this moment. */
+  readonly databaseBytes: () => number;
 }
 
 /** K3s as a child to keep alive. Pure. */
 export function k3sChild(options: K3sChild): ChildSpec {
   const { program, env, addressBy, plan, files, tokenFile } = options;
+  const { startTimeoutMs, databaseBytes } = options;
   const server = serverUrl(plan);
   const https = { kind: "https", ca: files.serverCa } as const;
-  const readyTimeoutMs =
-    options.startTimeoutMs + Math.ceil(options.databaseBytes / REWRITTEN_BYTES_PER_MS);
   return {
     name: K3S,
     command: [program, ...k3sArgs(options)],
@@ -53,8 +53,8 @@ export function k3sChild(options: K3sChild): ChildSpec {
       ],
     },
     // It says nothing while it unpacks itself, and one limit is enough.
-    startTimeoutMs: readyTimeoutMs,
-    readyTimeoutMs,
+    startTimeoutMs: Number.POSITIVE_INFINITY,
+    readyTimeoutMs: () => startTimeoutMs + Math.ceil(databaseBytes() / REWRITTEN_BYTES_PER_MS),
     graceMs: GRACE_MS,
     giveUp: giveUpFor,
   };

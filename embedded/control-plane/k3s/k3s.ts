@@ -48,7 +48,7 @@ export async function k3sControlPlane(options: K3sOptions): Promise<ControlPlane
     files,
     minor: minorOf(version, program),
     env: controlPlaneEnvironment(options.env, files.home),
-    databaseBytes: sizeOf(files.database) + sizeOf(`${files.database}-wal`),
+    databaseBytes: () => sizeOf(files.database) + sizeOf(`${files.database}-wal`),
   });
   return {
     engine: "k3s",
