@@ -216,12 +216,12 @@ function volumesFor(pod: Pod, hasProtocol: boolean): readonly ContainerVolume[] 
     const { name, emptyDir } = volume;
     const isFiles = isFilesVolume(volume);
     if (isFiles && !hasProtocol) return [];
-    if (isFiles || emptyDir?.medium === "Memory") {
-      return [{ name, temp_dir: { storage_type: "memory" } }];
-    }
-    const limit = emptyDir?.sizeLimit;
-    const size = limit === undefined ? {} : { size_mb: Math.ceil(wholeOf(limit) / MIB) };
-    return [{ name, temp_dir: { storage_type: "disk", ...size } }];
+    if (isFiles) return [{ name, temp_dir: { storage_type: "memory" } }];
+    // A limit of 0 is none.
+    const sizeMb = Math.ceil(wholeOf(emptyDir?.sizeLimit ?? "0") / MIB);
+    const size = sizeMb > 0 ? { size_mb: sizeMb } : {};
+    const storage_type = emptyDir?.medium === "Memory" ? "memory" : "disk";
+    return [{ name, temp_dir: { storage_type, ...size } }];
   });
 }
 

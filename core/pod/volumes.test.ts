@@ -7,7 +7,7 @@ import { missingVolumeOf, volumeFilesFor } from "./volumes.ts";
 const SOURCES = {
   configMaps: new Map([["settings", aConfigMap({ color: "blue", constructor: "c" })]]),
   secrets: new Map([["keys", aSecret({ password: "s3cret" })]]),
-  tokens: new Map(),
+  tokens: new Map([["v/token", { token: "a-token", expiresAt: "2026-11-24T09:00:00Z" }]]),
   podIP: "fdaa::2",
   hostIP: "fdaa::10",
   allocatable: {},
@@ -17,8 +17,8 @@ function missing(volume: Omit<PodVolume, "name">) {
   return missingVolumeOf(aPod({ volumes: [{ ...volume, name: "v" }] }), SOURCES);
 }
 
-function filesOf(volume: Omit<PodVolume, "name">) {
-  const pod = aPod({ volumes: [{ ...volume, name: "v" }] });
+function filesOf(volume: Omit<PodVolume, "name">, spec = {}) {
+  const pod = aPod({ ...spec, volumes: [{ ...volume, name: "v" }] });
   const files = volumeFilesFor(pod, SOURCES)["v"] ?? [];
   return files.map(({ path, mode, content }) => [path, mode, atob(content)]);
 }
@@ -77,6 +77,15 @@ describe("the files of a volume", () => {
     expect(filesOf({ configMap: { name: "settings", items: [] } })).toEqual(
       filesOf({ configMap: { name: "settings" } }),
     );
+  });
+
+  test("the Pod's group may read every file, and a token nobody else", () => {
+    const spec = { securityContext: { fsGroup: 2000 } };
+    const secret = { secretName: "keys", defaultMode: 0o400 };
+    expect(filesOf({ secret }, spec)).toEqual([["password", 0o440, "s3cret"]]);
+    const projected = { sources: [{ serviceAccountToken: { path: "token" } }] };
+    expect(filesOf({ projected }, spec)).toEqual([["token", 0o640, "a-token"]]);
+    expect(filesOf({ projected })).toEqual([["token", 0o644, "a-token"]]);
   });
 
   test("of two sources with one path the later one is seen", () => {

@@ -13,6 +13,10 @@ import type { ConfigMapView, SecretView } from "../ports/cluster.ts";
 import type { PodSources, Surroundings } from "./sources.ts";
 
 const DEFAULT_MODE = 0o644;
+/** What a kubelet adds to every file of a Pod with an `fsGroup`… */
+const GROUP_READS = 0o440;
+/** …whose tokens nobody else may read. */
+const TOKEN_MODE = 0o600;
 const DEFAULT_TOKEN_SECONDS = 3600;
 
 /** One token a Pod's volume asks for. */
@@ -73,9 +77,12 @@ function filesFor(
 ): readonly VolumeFile[] {
   const { configMap, secret, downwardAPI, projected } = volume;
   const { defaultMode = DEFAULT_MODE } = configMap ?? secret ?? downwardAPI ?? projected ?? {};
+  const hasGroup = pod.spec.securityContext?.fsGroup !== undefined;
   const files = new Map<string, VolumeFile>();
   for (const projection of projectionsOf(volume)) {
-    for (const file of filesOf(projection)) files.set(file.path, file);
+    for (const file of filesOf(projection)) {
+      files.set(file.path, hasGroup ? { ...file, mode: file.mode | GROUP_READS } : file);
+    }
   }
   // Of two sources with the same path the later one wins.
   return [...files.values()];
@@ -84,7 +91,8 @@ function filesFor(
     const { serviceAccountToken: token, configMap: map, secret: keys } = source;
     if (token !== undefined) {
       const text = sources.tokens.get(tokenKey(volume.name, token))?.token;
-      return text === undefined ? [] : [textFile(token.path, text, defaultMode)];
+      const mode = hasGroup ? TOKEN_MODE : defaultMode;
+      return text === undefined ? [] : [textFile(token.path, text, mode)];
     }
     if (map !== undefined) {
       return keyFiles(map, contentOfMap(sources.configMaps.get(map.name ?? "")), defaultMode);

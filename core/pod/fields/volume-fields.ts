@@ -62,10 +62,7 @@ export const VOLUME_FIELDS: readonly PodField[] = [
       has: (value) => typeof value === "string" && value.startsWith("HugePages"),
     },
   }),
-  carried(
-    "emptyDir.sizeLimit",
-    "The size of the volume on disk; in memory the Machine's is the limit.",
-  ),
+  carried("emptyDir.sizeLimit", "The size of the volume, on disk or in memory."),
   fed("configMap.name", LIVE),
   fed("configMap.items", "Only these keys, each with its path and mode."),
   fed("configMap.defaultMode", "Permissions of the files."),
