@@ -4,6 +4,8 @@ import { lastWordsIn } from "./last-words.ts";
 
 const INFO = 'time="2026-11-22T07:01:02Z" level=info msg="k3s is up and running"';
 const KLOG_INFO = "I1122 07:01:02.123456   12 controller.go:615] quota admission added";
+/** A word in the colours that logrus gives to levels and to names of fields. */
+const coloured = (word: string): string => `\u001b[${word}\u001b[0m`;
 
 test.each([
   [
@@ -23,6 +25,23 @@ test.each([
       "exit",
     ],
     "starting kubernetes: bootstrap data already found and encrypted with different token",
+  ],
+  [
+    "a fatal line in kine's colours",
+    [
+      `${coloured("31mERRO")}[0001] error in txn : database is locked (5) (SQLITE_BUSY) `,
+      `${coloured("31mFATA")}[2026-11-24T12:43:34.394549362Z] Transaction commit failed: database or disk is full (13) `,
+      `${coloured("36mINFO")}[0002] Database closed                               `,
+    ],
+    "Transaction commit failed: database or disk is full (13)",
+  ],
+  [
+    "an error in colours with its cause, however its fields are written",
+    [
+      `${coloured("33mWARN")}[0001] Slow SQL: SELECT 1  ${coloured("33mduration")}=6s`,
+      `${coloured("31mERRO")}[0001] cannot list error=none                ${coloured("31merror")}="no \\"space\\" left" ${coloured("31mname")}=Count`,
+    ],
+    'cannot list error=none: no "space" left',
   ],
   [
     "a flag K3s does not know, not the usage after it",
@@ -115,7 +134,10 @@ test.each([
 });
 
 test("who says only that all is well has no last words", () => {
-  expect(lastWordsIn([INFO, KLOG_INFO, '{"level":40,"msg":"x"}', ""].join("\n"))).toBeUndefined();
+  const colouredInfo = `${coloured("36mINFO")}[0000] Kine available at unix://kine.sock `;
+  expect(
+    lastWordsIn([INFO, KLOG_INFO, colouredInfo, '{"level":40,"msg":"x"}', ""].join("\n")),
+  ).toBeUndefined();
   expect(lastWordsIn("")).toBeUndefined();
 });
 
@@ -140,7 +162,11 @@ test.each([
   "Authorization: Basic s3cr3t-of-ours",
   "got eyJhbGciOi.eyJzdWIi.s3cr3t-of-ours",
 ])("a secret is never shown: %s", (line) => {
-  for (const text of [line, `Error: ${line}`, `time=x level=fatal msg=${JSON.stringify(line)}`]) {
+  const logrus = [
+    `time=x level=fatal msg=${JSON.stringify(line)}`,
+    `${coloured("31mFATA")}[0001] ${line}`,
+  ];
+  for (const text of [line, `Error: ${line}`, ...logrus]) {
     const words = lastWordsIn(text);
     expect(words).toContain("[redacted]");
     expect(words).not.toContain("s3cr3t");
@@ -167,6 +193,8 @@ test("whatever a child writes, its last words are one short line without control
     'E1122 07:01:02.123456   12 a.go:2] "',
     '{"level":60,"msg":"',
     '{"level":"error","error":{"message":',
+    `${coloured("31mFATA")}[0001] `,
+    coloured("31merror"),
     "panic: ",
     "goroutine 1 [running]:",
     "\t/",
@@ -185,14 +213,29 @@ test("whatever a child writes, its last words are one short line without control
   );
 });
 
-test.each(["a://", 'a="', "\\", "--token ", "[", "K10a", '"token":', "(x", "a", "\t/\n"])(
-  "a mountain of %j takes no time worth speaking of",
-  (piece) => {
-    const start = performance.now();
-    const mountain = piece.repeat(65_536 / piece.length);
-    for (const head of ["", 'time="x" level=fatal msg="', "panic: ", '{"level":50,"msg":"']) {
-      lastWordsIn(head + mountain);
-    }
-    expect(performance.now() - start).toBeLessThan(2_000);
-  },
-);
+const MOUNTAIN_HEADS = [
+  "",
+  'time="x" level=fatal msg="',
+  `${coloured("31mFATA")}[0001] `,
+  "panic: ",
+  '{"level":50,"msg":"',
+];
+
+test.each([
+  "a://",
+  'a="',
+  "\\",
+  "--token ",
+  "[",
+  "K10a",
+  '"token":',
+  "(x",
+  "a",
+  "\t/\n",
+  "\u001b[",
+])("a mountain of %j takes no time worth speaking of", (piece) => {
+  const start = performance.now();
+  const mountain = piece.repeat(65_536 / piece.length);
+  for (const head of MOUNTAIN_HEADS) lastWordsIn(head + mountain);
+  expect(performance.now() - start).toBeLessThan(2_000);
+});

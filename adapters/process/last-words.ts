@@ -17,8 +17,8 @@ interface Words {
  * nothing does. Never a secret. Pure.
  *
  * The last line that says it is the end; without one, the last that tells an error; without one,
- * the last that is in no dialect at all. Dialects are those of logrus and klog, Go's panics, and
- * our own JSON.
+ * the last that is in no dialect at all. Dialects are both of logrus, klog's, Go's panics, and our
+ * own JSON.
  */
 export function lastWordsIn(output: string): string | undefined {
   const all = wordsIn(output.split("\n")).filter(({ text }) => text !== "");
@@ -33,7 +33,8 @@ function wordsIn(lines: readonly string[]): readonly Words[] {
   let isTrace = false;
   return lines.flatMap((line, index) => {
     const next = lines[index + 1] ?? "";
-    const words = logrus(line) ?? klog(line, next) ?? ownJson(line) ?? goPanic(line);
+    const words =
+      logrus(line) ?? colouredLogrus(line) ?? klog(line, next) ?? ownJson(line) ?? goPanic(line);
     isTrace = words === undefined && (isTrace || isTraceBegin(line, next));
     const found = words ?? (isTrace ? undefined : plain(line));
     return found === undefined || found === "noise"
@@ -55,11 +56,26 @@ function logrus(line: string): Reading {
   const level = /^(?:time=(?:"[^"]*"|\S+) )?level=(\w+) /.exec(line)?.[1];
   if (level === undefined) return undefined;
   const fields = fieldsIn(line);
-  const text = joined(fields.get("msg"), fields.get("error"));
+  return ofLevel(level, joined(fields.get("msg"), fields.get("error")));
+}
+
+/** `FATA[0001] cannot listen  error="…"`, with colours around the level and each name of a field. */
+function colouredLogrus(line: string): Reading {
+  const [before, level = "", said = "", ...fields] = line
+    .slice(0, LINE_MAX_LENGTH)
+    .split("\u001b[");
+  const message = /^0m\[[^\]]*\] (.*)$/.exec(said)?.[1];
+  if (before !== "" || !/^\d+m[A-Z]{4}$/.test(level) || message === undefined) return undefined;
+  const plainFields = fields.map((piece) => piece.replace(/^\d+m/, "")).join("");
+  return ofLevel(level.slice(-4), joined(message.trim(), fieldsIn(plainFields).get("error")));
+}
+
+/** A level of logrus, in words or in the four letters that go with colours. */
+function ofLevel(level: string, text: string): Reading {
   // K3s ends in good order after this line, which it writes as a mere error.
-  const isEnd = ["fatal", "panic"].includes(level) || text.includes("Shutdown request received");
+  const isEnd = /^(?:fata|pani)/i.test(level) || text.includes("Shutdown request received");
   if (isEnd) return { weight: "fatal", text };
-  return level === "error" ? { weight: "error", text } : "noise";
+  return /^erro/i.test(level) ? { weight: "error", text } : "noise";
 }
 
 /** `E1122 07:01:02.123456  12 run.go:72] "command failed" err="…"`, the header of an `err=<` in the next line. */
