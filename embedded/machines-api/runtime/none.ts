@@ -50,6 +50,7 @@ const NOTHING_USED = {
   pageFaults: 0,
   majorPageFaults: 0,
   processes: 1,
+  rootBytes: 0,
 };
 
 interface Running {

@@ -233,6 +233,8 @@ export interface ContainerStats {
   readonly pageFaults: number;
   readonly majorPageFaults: number;
   readonly processes: number;
+  /** What it wrote into its root file system. */
+  readonly rootBytes: number;
 }
 
 export interface VolumeStats {

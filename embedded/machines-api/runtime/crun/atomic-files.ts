@@ -7,6 +7,7 @@ import {
   readlink,
   rename,
   rm,
+  stat,
   symlink,
   writeFile,
 } from "node:fs/promises";
@@ -16,6 +17,10 @@ import type { VolumeSpec } from "../runtime.ts";
 
 type VolumeFiles = VolumeSpec["files"];
 
+const SET_GID = 0o2000;
+const GROUP_READS = 0o040;
+const FOLDER_MODE = 0o755;
+
 const CURRENT = "..data";
 const NEXT = "..data_tmp";
 
@@ -23,19 +28,23 @@ const NEXT = "..data_tmp";
  * Puts exactly these files into `folder` in one step, as the kubelet does: a new `..<time>` folder
  * beside the old one, then the link `..data` is replaced by rename. A reader that goes through
  * `..data`, or through the names beside it, sees the old set or the new one, never a mixture.
- * Files that are there already, byte for byte, change nothing.
+ * Files that are there already, byte for byte, change nothing. A folder that hands its group down
+ * (`setgid`) lets that group read all of them.
  */
 export async function replaceFiles(
   folder: string,
-  files: VolumeFiles,
+  given: VolumeFiles,
   nowMs: number,
 ): Promise<void> {
-  for (const { path } of files) refuseEscape(path);
+  for (const { path } of given) refuseEscape(path);
   await mkdir(folder, { recursive: true, mode: 0o755 });
+  const isShared = ((await stat(folder)).mode & SET_GID) !== 0;
+  const files = isShared ? given.map(readableByGroup) : given;
+  const folderMode = isShared ? FOLDER_MODE | SET_GID : FOLDER_MODE;
   const previous = await linkTarget(`${folder}/${CURRENT}`);
   if (previous !== undefined && (await isSame(`${folder}/${previous}`, files))) return;
 
-  const name = await writeSet(folder, files, nowMs);
+  const name = await writeSet(folder, files, folderMode, nowMs);
   await rm(`${folder}/${NEXT}`, { force: true });
   await symlink(name, `${folder}/${NEXT}`);
   await rename(`${folder}/${NEXT}`, `${folder}/${CURRENT}`);
@@ -48,10 +57,16 @@ export async function replaceFiles(
   }
 }
 
-async function writeSet(folder: string, files: VolumeFiles, nowMs: number): Promise<string> {
+/** What is made below a folder that hands its group down belongs to that group. */
+async function writeSet(
+  folder: string,
+  files: VolumeFiles,
+  folderMode: number,
+  nowMs: number,
+): Promise<string> {
   const time = new Date(nowMs).toISOString().replaceAll(/[-:T]/g, "_").replace("Z", "");
   const set = await mkdtemp(`${folder}/..${time}.`);
-  await chmod(set, 0o755);
+  await chmod(set, folderMode);
   for (const { path, mode, content } of files) {
     const file = `${set}/${path}`;
     await mkdir(dirname(file), { recursive: true, mode: 0o755 });
@@ -69,8 +84,14 @@ async function showNames(folder: string, files: VolumeFiles): Promise<void> {
     if (!present.has(name)) await symlink(`${CURRENT}/${name}`, `${folder}/${name}`);
   }
   for (const name of present) {
-    if (!name.startsWith("..") && !wanted.has(name)) await rm(`${folder}/${name}`, { force: true });
+    if (!name.startsWith("..") && !wanted.has(name)) {
+      await rm(`${folder}/${name}`, { recursive: true, force: true });
+    }
   }
+}
+
+function readableByGroup(file: VolumeFiles[number]): VolumeFiles[number] {
+  return { ...file, mode: file.mode | GROUP_READS };
 }
 
 async function isSame(set: string, files: VolumeFiles): Promise<boolean> {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { z } from "zod";
 import type { AttemptFolder } from "./folders.ts";
-import { INIT_PATH } from "./oci-config.ts";
+import { INIT_PATH } from "./oci-mounts.ts";
 import { bootId, commandLineOf, type HostProcess, isRunning } from "./processes.ts";
 
 /** What a new process of ours must know about a container that an earlier one started. */

@@ -13,6 +13,7 @@ import { type AttemptFolder, type Folders, ociIdFor } from "./folders.ts";
 import { unmount } from "./libc.ts";
 import type { HostFacts, OciMachine } from "./oci-config.ts";
 import { commandLineOf, pidIn, processAt, signalProcess } from "./processes.ts";
+import { removeMountSources } from "./sub-paths.ts";
 
 /** How long conmon may take to write down an exit before it is killed. */
 const CONMON_TRIES = 100;
@@ -99,13 +100,22 @@ export function containerAttempts(options: AttemptsOptions): Attempts {
 /** Create, write down who it is, start: a crash in between leaves something that can be told. */
 async function launch(
   { folders, cgroups, exits, clock, runtime, conmon }: AttemptsOptions,
-  { id, tty }: ContainerSpec,
+  { id, tty, stdin, stdinOnce }: ContainerSpec,
   user: StartedUser,
   signal: AbortSignal,
 ): Promise<StartedContainer> {
   const folder = folders.attempt(id);
   const ociId = ociIdFor(id);
-  const request = { conmon, runtime, id: ociId, folder, exits: folders.exits, tty };
+  const request = {
+    conmon,
+    runtime,
+    id: ociId,
+    folder,
+    exits: folders.exits,
+    tty,
+    stdin,
+    stdinOnce,
+  };
   const pid = await createContainer(request, clock, signal);
   const process = processAt(pid);
   if (process === undefined) throw new FksError("Unavailable", `container ${id.name} vanished`);
@@ -138,6 +148,7 @@ async function release(
   await conmonGone(folder, ociId, clock, signal);
   await cgroups.remove(cgroups.containerPath(id), signal);
   unmount(folder.root);
+  removeMountSources(folder.mounts);
   const leftovers = [folder.root, folder.upper, folder.work, folder.bundle, ociState];
   await Promise.all(leftovers.map((path) => rm(path, { recursive: true, force: true })));
 }

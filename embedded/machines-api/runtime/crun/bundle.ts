@@ -8,9 +8,13 @@ import { checkProgram, userIn } from "./image-checks.ts";
 import { insideRoot } from "./inside-root.ts";
 import { mountOverlay } from "./libc.ts";
 import { type HostFacts, type OciMachine, type OciPaths, ociConfigFor } from "./oci-config.ts";
+import { mountSources } from "./sub-paths.ts";
 
 /** What a container is made of besides its own spec. */
-export type SharedPaths = Omit<OciPaths, "root" | "cgroup">;
+export interface SharedPaths extends Omit<OciPaths, "root" | "cgroup" | "mounts" | "termination"> {
+  /** By volume name. */
+  readonly volumes: Readonly<Record<string, string>>;
+}
 
 interface BundleRequest {
   readonly container: ContainerSpec;
@@ -29,9 +33,14 @@ export async function makeBundle(
   folder: AttemptFolder,
   request: BundleRequest,
 ): Promise<StartedUser> {
-  const { container, machine, paths, cgroup, facts } = request;
-  const { upper, work, root, persist, bundle } = folder;
+  const { container, machine, cgroup, facts } = request;
+  const { volumes, ...paths } = request.paths;
+  const { upper, work, root, persist, bundle, termination } = folder;
   for (const path of [upper, work, root, persist, bundle]) mkdirSync(path, { recursive: true });
+  const mounts = mountSources(container, volumes, folder.mounts);
+  // Whoever the container runs as may write there.
+  await writeFile(termination, "");
+  await chmod(termination, 0o666);
   mountOverlay({ lower: container.imageRoot, upper, work, target: root });
 
   await intoRoot(async () => {
@@ -50,7 +59,7 @@ export async function makeBundle(
     machine,
     container,
     user,
-    paths: { ...paths, root, cgroup },
+    paths: { ...paths, root, cgroup, mounts, termination },
     host: facts,
   });
   await writeFile(folder.config, JSON.stringify(config), { mode: 0o600 });

@@ -34,6 +34,10 @@ export interface Cgroups {
   adoptConmon(pid: number): Promise<void>;
   /** From the root of each hierarchy, as the OCI configuration wants it. */
   containerPath(id: ContainerId): string;
+  /** The group of the process that holds a Machine's shared namespace. */
+  pausePath(machineId: string): string;
+  /** Kills what is left in this group and stays. */
+  kill(path: string): void;
   /** Kills what is in the groups below `path` and removes them; absent is a success. */
   remove(path: string, signal: AbortSignal): Promise<void>;
   removeMachine(machineId: string, signal: AbortSignal): Promise<void>;
@@ -102,7 +106,13 @@ export function hostCgroups(plan: NetworkPlan, layout: CgroupLayout, clock: Cloc
     },
 
     containerPath: ({ machineId, name, attempt }) => `${top}/${machineId}/${name}.${attempt}`,
+    pausePath: (machineId) => `${top}/${machineId}/pause`,
     remove,
+
+    kill(path) {
+      const folder = folderOf(memory ?? hierarchies[0], path);
+      if (folder !== undefined) killAll(folder);
+    },
 
     removeMachine: async (machineId, signal) => remove(`${top}/${machineId}`, signal),
 

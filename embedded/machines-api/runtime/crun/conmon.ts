@@ -6,6 +6,8 @@ import type { AttemptFolder } from "./folders.ts";
 /** How often the pipe is asked; it cannot be waited for. */
 const PIPE_PAUSE_MS = 1;
 
+export const LEAVE_STDIN_OPEN = "--leave-stdin-open";
+
 export interface OciRuntime {
   /** Path of the executable. */
   readonly path: string;
@@ -20,6 +22,8 @@ interface ConmonRequest {
   readonly folder: AttemptFolder;
   readonly exits: string;
   readonly tty: boolean;
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
 }
 
 /**
@@ -52,7 +56,8 @@ export async function createContainer(
   }
 }
 
-function conmonArgs({ conmon, runtime, id, folder, exits, tty }: ConmonRequest): string[] {
+function conmonArgs(request: ConmonRequest): string[] {
+  const { conmon, runtime, id, folder, exits, tty, stdin, stdinOnce } = request;
   const options = {
     "-c": id,
     "-u": id,
@@ -74,6 +79,8 @@ function conmonArgs({ conmon, runtime, id, folder, exits, tty }: ConmonRequest):
     "--no-sync-log",
     "--full-attach",
     ...(tty ? ["-t"] : []),
+    ...(stdin ? ["-i"] : []),
+    ...(stdin && !stdinOnce ? [LEAVE_STDIN_OPEN] : []),
   ];
 }
 

@@ -146,8 +146,15 @@ function receiver() {
   };
 }
 
+interface Sender {
+  /** The kernel takes bytes again. */
+  drained(): void;
+  closed(): void;
+  writable(socket: Socket): WritableStream<Uint8Array>;
+}
+
 /** Bytes to the socket; a write is done when the kernel has taken all of it. */
-function sender() {
+export function sender(): Sender {
   let wake = noOneWaits;
   let isClosed = false;
 

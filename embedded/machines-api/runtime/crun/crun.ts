@@ -6,18 +6,28 @@ import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import { machineNetnsFor } from "../../network/commands.ts";
 import { machineNetwork } from "../../network/machine-network.ts";
-import type { ContainerId, FoundContainer, Runtime } from "../runtime.ts";
+import type { ContainerId, FoundContainer, MachineStats, Runtime } from "../runtime.ts";
+import { attachTo } from "./attach.ts";
 import { type AttemptState, isAlive, isOnlyCreated, readAttempt } from "./attempt-state.ts";
-import { containerAttempts } from "./attempts.ts";
-import { hostCgroups } from "./cgroups.ts";
+import { type Attempts, containerAttempts } from "./attempts.ts";
+import { type Cgroups, hostCgroups } from "./cgroups.ts";
 import { connectInside, dialInside } from "./connect.ts";
 import { execInContainer } from "./exec.ts";
 import type { ExecTarget } from "./exec-target.ts";
 import { type Exits, watchExits } from "./exits.ts";
-import { type Folders, foldersFor, ociIdFor } from "./folders.ts";
-import { findPrograms, hostCgroupLayout, openFilesMax, ownOomScoreAdj } from "./host.ts";
+import { type AttemptFolder, type Folders, foldersFor, ociIdFor } from "./folders.ts";
+import {
+  findPrograms,
+  harmlessDevices,
+  hostCgroupLayout,
+  openFilesMax,
+  ownCapabilities,
+  ownOomScoreAdj,
+} from "./host.ts";
 import { logStream } from "./logs.ts";
+import { bytesBelow, networkUsage, volumeUsage } from "./machine-usage.ts";
 import { preparedMachines } from "./machines.ts";
+import { pauseProcesses } from "./pause.ts";
 import { awaitsSignal, signalProcess } from "./processes.ts";
 import { ensureRunDir } from "./run-dir.ts";
 import { terminationMessageIn } from "./termination.ts";
@@ -55,10 +65,14 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
   const network = machineNetwork(plan);
   const runtime = { path: programs.ociRuntime, args: ["--root", folders.ociRoot] };
   const hasOomKill = (id: ContainerId): boolean => cgroups.hasOomKill(cgroups.containerPath(id));
-  const exits = watchExits({ folders, clock, log, hasOomKill }, signal);
+  const killRest = (id: ContainerId): void => cgroups.kill(cgroups.containerPath(id));
+  const exits = watchExits({ folders, clock, log, hasOomKill, killRest }, signal);
   const facts = {
     openFilesMax: openFilesMax(),
     oomScoreAdj: ownOomScoreAdj(),
+    capabilities: ownCapabilities(),
+    architecture: process.arch,
+    devices: harmlessDevices(),
   };
   const { conmon, init } = programs;
   const attempts = containerAttempts({
@@ -72,7 +86,8 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
   });
   // The containers of a Machine start together and may mount the same volume.
   const inTurn = turns();
-  const machines = preparedMachines({ machinesDir, folders, cgroups, network, attempts });
+  const pauses = pauseProcesses({ folders, cgroups, runtime, init });
+  const machines = preparedMachines({ machinesDir, folders, cgroups, network, attempts, pauses });
   const execTargetOf = execTargets(plan, folders, [runtime.path, ...runtime.args, "exec"], clock);
 
   return {
@@ -84,14 +99,19 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
 
     async start(container, aborted) {
       const machine = machines.of(container);
-      const { machineId } = machine;
+      const { machineId, fsGroup, memoryBytes } = machine;
+      const rules = { fsGroup, memoryBytes };
       const { hosts, resolvConf, hostname, shm, ...folder } = folders.machine(machineId);
       const volumes: Record<string, string> = {};
       for (const { volume } of container.mounts) {
-        const make = async (): Promise<string> => ensureVolume(folder, volume, clock.now());
+        const make = async (): Promise<string> => ensureVolume(folder, volume, rules, clock.now());
         volumes[volume.name] = await inTurn(`${machineId}/${volume.name}`, make);
       }
-      const namespaces = network.namespaces(machineId);
+      const own = network.namespaces(machineId);
+      const ensurePause = async (): Promise<string> => pauses.ensure(machineId, own, aborted);
+      const namespaces = container.sharesProcesses
+        ? { ...own, pid: await inTurn(`${machineId}/`, ensurePause) }
+        : own;
       const paths = { init, hosts, resolvConf, hostname, shm, volumes, namespaces };
       return attempts.start({ container, machine, paths }, aborted);
     },
@@ -134,28 +154,49 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
     dial: async (machineId, target, aborted) =>
       dialInside(machineNetnsFor(plan, machineId), target, aborted),
 
-    attach: (id) =>
-      Promise.reject(new FksError("Unsupported", `container ${id.name} cannot be attached to`)),
+    async attach(id, request, aborted) {
+      livingAttempt(folders.attempt(id), id);
+      await attachTo(folders.attempt(id), request, aborted);
+      const { exitCode, signal: number } = await exits.ended(id, aborted);
+      return number === undefined ? { exitCode } : { exitCode, signal: number };
+    },
 
     terminationMessage: async (id) => terminationMessageIn(folders.attempt(id)),
 
     async resize(id, limits) {
-      const state = readAttempt(folders.attempt(id));
-      if (state === undefined) throw new FksError("NotFound", `container ${id.name} is not here`);
-      if (!isAlive(state)) throw new FksError("Conflict", `container ${id.name} has ended`);
+      livingAttempt(folders.attempt(id), id);
       await cgroups.limit(cgroups.containerPath(id), limits);
     },
 
-    async stats(machineId) {
-      const containers = attempts.of(machineId).flatMap((id) => {
-        const state = readAttempt(folders.attempt(id));
-        if (state === undefined || !isAlive(state)) return [];
-        const usage = cgroups.usage(cgroups.containerPath(id));
-        if (usage === undefined) return [];
-        return [{ name: id.name, startedAtMs: state.startedAtMs, ...usage }];
-      });
-      return { containers, volumes: [], network: undefined };
-    },
+    stats: async (machineId) => machineStats(machineId, { attempts, cgroups, folders }),
+  };
+}
+
+interface StatsSources {
+  readonly attempts: Attempts;
+  readonly cgroups: Cgroups;
+  readonly folders: Folders;
+}
+
+async function machineStats(
+  machineId: string,
+  { attempts, cgroups, folders }: StatsSources,
+): Promise<MachineStats> {
+  const running = attempts.of(machineId).flatMap((id) => {
+    const folder = folders.attempt(id);
+    const state = readAttempt(folder);
+    return state !== undefined && isAlive(state) ? [{ id, folder, state }] : [];
+  });
+  const containers = running.map(async ({ id, folder, state: { startedAtMs } }) => {
+    const usage = cgroups.usage(cgroups.containerPath(id));
+    if (usage === undefined) return [];
+    return [{ name: id.name, startedAtMs, ...usage, rootBytes: await bytesBelow(folder.upper) }];
+  });
+  const [first] = running;
+  return {
+    containers: (await Promise.all(containers)).flat(),
+    volumes: await volumeUsage(folders.machine(machineId)),
+    network: first === undefined ? undefined : networkUsage(first.state.pid),
   };
 }
 
@@ -185,9 +226,7 @@ function execTargets(
   let count = 0;
   return (id) => {
     const folder = folders.attempt(id);
-    const state = readAttempt(folder);
-    if (state === undefined) throw new FksError("NotFound", `container ${id.name} is not here`);
-    if (!isAlive(state)) throw new FksError("Conflict", `container ${id.name} has ended`);
+    livingAttempt(folder, id);
     count += 1;
     const own = `${plan.runDir}/exec/${process.pid}-${count}`;
     return {
@@ -199,6 +238,14 @@ function execTargets(
       pidFile: `${own}.pid`,
     };
   };
+}
+
+/** Throws when the container does not run. */
+function livingAttempt(folder: AttemptFolder, { name }: ContainerId): AttemptState {
+  const state = readAttempt(folder);
+  if (state === undefined) throw new FksError("NotFound", `container ${name} is not here`);
+  if (!isAlive(state)) throw new FksError("Conflict", `container ${name} has ended`);
+  return state;
 }
 
 /** A signal that comes before init is ready for it would be lost: wait that moment. */

@@ -2,6 +2,7 @@ import { sleep } from "#core/ports/clock.ts";
 import type { ExecRequest } from "#core/ports/machine-protocol.ts";
 import { type ExecTarget, execArgvFor } from "./exec-target.ts";
 import { DRAIN_MS, pumpIn } from "./pump.ts";
+import { pumpSizes } from "./pump-sizes.ts";
 
 const DEFAULT_SIZE = { cols: 80, rows: 24 };
 
@@ -96,22 +97,4 @@ function terminalInput(terminal: Bun.Terminal) {
     flush: () => {},
     end: () => {},
   };
-}
-
-async function pumpSizes<Size>(
-  sizes: ReadableStream<Size>,
-  apply: (size: Size) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const reader = sizes.getReader();
-  const stop = (): void => void reader.cancel().catch(() => {});
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) apply(next.value);
-  } catch {
-    // The client is gone.
-  } finally {
-    signal.removeEventListener("abort", stop);
-    reader.releaseLock();
-  }
 }

@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, statSync, watch } from "node:fs";
-import type { Clock } from "#core/ports/clock.ts";
+import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import type { ContainerExit, ContainerId } from "../runtime.ts";
 import { type Folders, ociIdFor } from "./folders.ts";
@@ -7,6 +7,7 @@ import { type HostProcess, isRunning, pidIn, processAt } from "./processes.ts";
 import { LOG_MAX_BYTES, rotateLog } from "./rotation.ts";
 
 const SWEEP_MS = 1_000;
+const ENDED_PAUSE_MS = 5;
 
 const SIGKILL_EXIT_CODE = 137;
 
@@ -22,6 +23,8 @@ interface ExitsOptions {
   readonly log: Log;
   /** Whether the kernel killed for memory in this container's cgroup. */
   readonly hasOomKill: (id: ContainerId) => boolean;
+  /** Where all see each other, the kernel does not end the others with the first process. */
+  readonly killRest: (id: ContainerId) => void;
 }
 
 /** Running containers and the news of their end. */
@@ -35,6 +38,8 @@ export interface Exits {
   forget(id: ContainerId): void;
   /** How it ended, as conmon wrote it down; undefined while it runs, or when nobody knows. */
   exitOf(id: ContainerId): ContainerExit | undefined;
+  /** Resolves with its end, also when nobody knows how it was. */
+  ended(id: ContainerId, signal: AbortSignal): Promise<ContainerExit>;
 }
 
 interface Tracked {
@@ -69,8 +74,12 @@ export function watchExits(options: ExitsOptions, signal: AbortSignal): Exits {
     if (isRunning(process)) return undefined;
     const conmon = pidIn(folders.attempt(id).conmonPid);
     if (conmon !== undefined && processAt(conmon) !== undefined) return undefined;
-    return exitOf(id) ?? { id, exitCode: UNKNOWN_EXIT_CODE, oomKilled: false, atMs: clock.now() };
+    return exitOf(id) ?? unknown(id);
   }
+
+  const unknown = (id: ContainerId): ContainerExit => {
+    return { id, exitCode: UNKNOWN_EXIT_CODE, oomKilled: false, atMs: clock.now() };
+  };
 
   function tellIfEnded(key: string): void {
     const entry = tracked.get(key);
@@ -78,6 +87,7 @@ export function watchExits(options: ExitsOptions, signal: AbortSignal): Exits {
     const exit = exitOf(entry.id) ?? unknownExit(entry);
     if (exit === undefined) return;
     tracked.delete(key);
+    options.killRest(entry.id);
     for (const listener of listeners) listener(exit);
   }
 
@@ -107,6 +117,15 @@ export function watchExits(options: ExitsOptions, signal: AbortSignal): Exits {
     onExit: (listener) => void listeners.push(listener),
     isTracked: (id) => tracked.has(ociIdFor(id)),
     forget: (id) => void tracked.delete(ociIdFor(id)),
+
+    async ended(id, aborted) {
+      for (;;) {
+        const entry = tracked.get(ociIdFor(id));
+        const exit = exitOf(id) ?? (entry === undefined ? unknown(id) : unknownExit(entry));
+        if (exit !== undefined) return exit;
+        await sleep(clock, ENDED_PAUSE_MS, aborted);
+      }
+    },
 
     track(id, process) {
       const key = ociIdFor(id);

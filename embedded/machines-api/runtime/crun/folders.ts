@@ -24,6 +24,8 @@ export interface MachineFolder {
   readonly shm: string;
   readonly memories: string;
   readonly files: string;
+  /** Of the process that holds the shared namespace. */
+  readonly pause: string;
 }
 
 /** One start of a container. */
@@ -39,10 +41,14 @@ export interface AttemptFolder {
   readonly oom: string;
   /** What the container says of its own end; outlives its root. */
   readonly termination: string;
+  /** Parts of volumes are mounted here. */
+  readonly mounts: string;
   readonly log: string;
   readonly rotatedLog: string;
   /** conmon's FIFO. */
   readonly control: string;
+  /** conmon's socket: the streams of the container's first process. */
+  readonly attach: string;
   readonly exit: string;
   readonly upper: string;
   readonly work: string;
@@ -69,6 +75,7 @@ export function foldersFor(plan: NetworkPlan, machinesDir: string): Folders {
         shm: `${run}/shm`,
         memories: `${run}/memory`,
         files: `${run}/files`,
+        pause: `${run}/pause`,
       };
     },
 
@@ -85,9 +92,11 @@ export function foldersFor(plan: NetworkPlan, machinesDir: string): Folders {
         persist: `${path}/persist`,
         oom: `${path}/persist/oom`,
         termination: `${path}/termination`,
+        mounts: `${path}/mounts`,
         log: `${path}/log`,
         rotatedLog: `${path}/log.1`,
         control: `${bundle}/ctl`,
+        attach: `${bundle}/attach`,
         exit: `${exits}/${ociIdFor(id)}`,
         upper: `${path}/upper`,
         work: `${path}/work`,

@@ -1,7 +1,9 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { FksError } from "#core/errors.ts";
 import { PROGRAM_PATH } from "../../program-path.ts";
+import { capabilitiesIn } from "./capabilities.ts";
 import { type CgroupLayout, cgroupLayoutFor, ociRuntimesFor } from "./cgroup-layout.ts";
+import type { OciDevice } from "./oci-config.ts";
 
 export interface HostPrograms {
   readonly ociRuntime: string;
@@ -37,6 +39,24 @@ export function openFilesMax(): number {
   const limits = readFileSync("/proc/self/limits", "utf8");
   const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];
   return hard === undefined || hard === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(hard);
+}
+
+/** What this process may hand on to a container. */
+export function ownCapabilities(): ReadonlySet<string> {
+  const status = readFileSync("/proc/self/status", "utf8");
+  return capabilitiesIn(/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "");
+}
+
+/** Devices that belong to whoever opens them; those this host has. */
+export function harmlessDevices(): readonly OciDevice[] {
+  return ["/dev/net/tun", "/dev/fuse"].flatMap((path) => {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    if (stats?.isCharacterDevice() !== true) return [];
+    const { rdev } = stats;
+    const major = (rdev >>> 8) & 0xfff;
+    const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xf_ff00);
+    return [{ path, type: "c" as const, major, minor, fileMode: 0o666, uid: 0, gid: 0 }];
+  });
 }
 
 export function ownOomScoreAdj(): number {

@@ -9,10 +9,14 @@ import { type ContainerUser, containerUserFor } from "./users.ts";
 /** Larger ones are not read: no image needs them. */
 const ACCOUNTS_MAX_BYTES = 4 * 1024 * 1024;
 
-/** The container's user as `root` knows it. */
-export function userIn(root: string, { user, image }: ContainerSpec): ContainerUser {
-  const wanted = user === "" ? (image.User ?? "") : user;
-  return containerUserFor(wanted, textIn(root, "/etc/passwd"), textIn(root, "/etc/group"));
+/** The container's user as `root` knows it; see `containerUserFor`. */
+export function userIn(root: string, container: ContainerSpec): ContainerUser {
+  const { user, image, groups, security } = container;
+  return containerUserFor(
+    { user: user === "" ? (image.User ?? "") : user, groups, security },
+    textIn(root, "/etc/passwd"),
+    textIn(root, "/etc/group"),
+  );
 }
 
 /**

@@ -8,9 +8,10 @@ import type { Cgroups } from "./cgroups.ts";
 import { hostsFileFor, resolvConfFor } from "./etc-files.ts";
 import type { Folders } from "./folders.ts";
 import { unmount } from "./libc.ts";
+import type { Pauses } from "./pause.ts";
 import { ensureTmpfs } from "./volumes.ts";
 
-const SHM_MB = 64;
+const SHM_BYTES = 64 * 1024 * 1024;
 const SHM_MODE = 0o1777;
 
 interface MachinesOptions {
@@ -19,6 +20,7 @@ interface MachinesOptions {
   readonly cgroups: Cgroups;
   readonly network: MachineNetwork;
   readonly attempts: Attempts;
+  readonly pauses: Pauses;
 }
 
 /** What the containers of a Machine stand on. */
@@ -62,7 +64,7 @@ export function preparedMachines(options: MachinesOptions): Machines {
         writeFile(folder.resolvConf, resolvConfFor(machine)),
         writeFile(folder.hostname, `${machine.hostname}\n`),
       ]);
-      ensureTmpfs(folder.shm, SHM_MB, SHM_MODE);
+      ensureTmpfs(folder.shm, SHM_BYTES, SHM_MODE);
     },
 
     of({ id }) {
@@ -76,6 +78,7 @@ export function preparedMachines(options: MachinesOptions): Machines {
       if (!/^\w[\w-]*$/.test(machineId)) return;
       prepared.delete(machineId);
       await Promise.all(attempts.of(machineId).map((id) => attempts.release(id, signal)));
+      await options.pauses.remove(machineId, signal);
       await removeFolders(machineId);
       await Promise.all([
         network.detach(machineId, signal),

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import type { ContainerSecurity } from "#core/fly/machine-protocol.ts";
 import { networkPlanFor } from "#core/fly/network.ts";
 import type { ContainerSpec, VolumeSpec } from "../runtime.ts";
+import { capabilitiesIn } from "./capabilities.ts";
 import { ociConfigFor } from "./oci-config.ts";
 import { containerSpec, machineSpec } from "./testing/world.ts";
 
@@ -12,12 +14,21 @@ const paths = {
   resolvConf: "/m/resolv.conf",
   hostname: "/m/hostname",
   shm: "/run/shm",
-  volumes: { data: "/m/volumes/data", tokens: "/run/tokens" },
+  termination: "/m/termination",
+  mounts: ["/m/tokens", "/m/data"],
   namespaces: { network: "/run/netns/n", uts: "/run/uts", ipc: "/run/ipc" },
   cgroup: "/fks-0a1b2c3d/1/app.0",
 };
 const root = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
-const host = { openFilesMax: 20_000, oomScoreAdj: 0, countsSwap: true };
+const tun = { path: "/dev/net/tun", type: "c", major: 10, minor: 200 } as const;
+const host = {
+  openFilesMax: 20_000,
+  oomScoreAdj: 0,
+  countsSwap: true,
+  capabilities: capabilitiesIn("1ff_feff_ffff".replaceAll("_", "")),
+  architecture: "x64",
+  devices: [{ ...tun, fileMode: 0o666, uid: 0, gid: 0 }],
+};
 
 function volume(name: string): VolumeSpec {
   return { name, kind: "disk", sizeMb: undefined, files: [] };
@@ -26,6 +37,14 @@ function volume(name: string): VolumeSpec {
 function config(changes: Partial<ContainerSpec> = {}, facts = host, user = root) {
   const container = { ...containerSpec({ imageRoot: "/i" }, machine, ["run", "-x"]), ...changes };
   return ociConfigFor({ machine, container, user, paths, host: facts });
+}
+
+function secured(security: ContainerSecurity) {
+  return config({ security });
+}
+
+function bounding(security: ContainerSecurity): readonly string[] {
+  return secured(security).process.capabilities["bounding"] ?? [];
 }
 
 test("init stands before the command, and what is given wins over defaults", () => {
@@ -78,26 +97,93 @@ describe("limits", () => {
   });
 });
 
-test("inner mounts come after the outer ones that would hide them", () => {
-  const { mounts } = config({
-    mounts: [
-      { volume: volume("tokens"), path: "/data/tokens", readOnly: true },
-      { volume: volume("data"), path: "/data", readOnly: false },
-    ],
-  });
+describe("mounts", () => {
+  test("of inner paths come after the outer ones that would hide them", () => {
+    const { mounts } = config({
+      mounts: [
+        { volume: { ...volume("tokens"), kind: "files" }, path: "/data/tokens", readOnly: false },
+        { volume: volume("data"), path: "/data", readOnly: false },
+      ],
+    });
+    const places = mounts.map(({ destination }) => destination);
 
-  expect(mounts.slice(-2)).toEqual([
-    {
+    expect(places.indexOf("/data")).toBeLessThan(places.indexOf("/data/tokens"));
+    expect(mounts.find(({ destination }) => destination === "/data")).toEqual({
       destination: "/data",
       type: "bind",
-      source: "/m/volumes/data",
+      source: "/m/data",
       options: ["rbind", "rprivate", "rw"],
-    },
-    {
-      destination: "/data/tokens",
-      type: "bind",
-      source: "/run/tokens",
-      options: ["rbind", "rprivate", "ro"],
-    },
-  ]);
+    });
+    // Files belong to who delivers them, whatever the mount says.
+    expect(mounts.find(({ destination }) => destination === "/data/tokens")?.options).toContain(
+      "ro",
+    );
+  });
+
+  test("of one's own take the place of what every container gets", () => {
+    const shm = { volume: volume("shm"), path: "/dev/shm", readOnly: false };
+    const { mounts } = config({ mounts: [shm], terminationMessagePath: "/dev/termination-log" });
+
+    const sourcesAt = (path: string) =>
+      mounts.filter(({ destination }) => destination === path).map(({ source }) => source);
+    expect(sourcesAt("/dev/shm")).toEqual(["/m/tokens"]);
+    expect(sourcesAt("/dev/termination-log")).toEqual(["/m/termination"]);
+    expect(sourcesAt("/etc/hosts")).toEqual(["/m/hosts"]);
+  });
+});
+
+describe("a security context", () => {
+  test("takes and gives capabilities", () => {
+    expect(bounding({ capabilities: { add: ["NET_ADMIN"], drop: ["ALL"] } })).toEqual([
+      "CAP_NET_ADMIN",
+    ]);
+    expect(bounding({ capabilities: { add: ["CAP_SYS_TIME"], drop: ["chown"] } })).toHaveLength(14);
+    expect(bounding({ capabilities: { add: ["ALL"], drop: ["SYS_ADMIN"] } })).toHaveLength(39);
+    expect(bounding({ privileged: true })).toHaveLength(40);
+  });
+
+  test.each([
+    ["FLYING", /unknown capability "FLYING"/],
+    ["SYS_RESOURCE", /this host cannot give the capability CAP_SYS_RESOURCE/],
+  ])("that adds %s is refused", (name, words) => {
+    expect(() => secured({ capabilities: { add: [name], drop: [] } })).toThrow(words);
+  });
+
+  test("closes the root, the way to more rights, and most system calls", () => {
+    const {
+      root: ownRoot,
+      process,
+      linux,
+    } = secured({
+      readOnlyRootFilesystem: true,
+      noNewPrivileges: true,
+      seccomp: "default",
+    });
+
+    expect(ownRoot).toEqual({ path: "/m/root", readonly: true });
+    expect(process.noNewPrivileges).toBe(true);
+    const names = linux.seccomp?.syscalls.flatMap((rule) => rule.names);
+    expect(names).toContain("execve");
+    expect(names).not.toContain("mount");
+    expect(config().linux.seccomp).toBeUndefined();
+  });
+
+  test("that is privileged masks nothing and has the harmless devices of the host", () => {
+    const { linux, mounts } = secured({ privileged: true, seccomp: "default" });
+
+    expect([linux.maskedPaths, linux.readonlyPaths, linux.seccomp]).toEqual([[], [], undefined]);
+    expect(linux.devices?.map(({ path }) => path)).toEqual(["/dev/net/tun"]);
+    expect(linux.resources.devices).toEqual([
+      { allow: false, access: "rwm" },
+      { allow: true, access: "rwm", type: "c", major: 10, minor: 200 },
+    ]);
+    expect(mounts.find(({ destination }) => destination === "/sys")?.options).toContain("rw");
+  });
+
+  test("may unmask /proc alone", () => {
+    const { linux, process } = secured({ unmaskedProc: true });
+
+    expect([linux.maskedPaths, linux.readonlyPaths]).toEqual([[], []]);
+    expect(process.capabilities["bounding"]).toHaveLength(14);
+  });
 });

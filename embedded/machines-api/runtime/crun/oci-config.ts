@@ -1,29 +1,15 @@
 /** The OCI runtime's `config.json`. Pure. */
 import { CONTAINER_PATH } from "../../program-path.ts";
 import type { ContainerSpec, MachineSpec } from "../runtime.ts";
+import { capabilitiesFor } from "./capabilities.ts";
+import { INIT_PATH, type MountPaths, mountsFor, type OciMount } from "./oci-mounts.ts";
+import { type SeccompProfile, seccompProfileFor } from "./seccomp.ts";
 import type { ContainerUser } from "./users.ts";
-
-/** What containerd and Docker give a container by default. */
-const CAPABILITIES = [
-  "CAP_CHOWN",
-  "CAP_DAC_OVERRIDE",
-  "CAP_FSETID",
-  "CAP_FOWNER",
-  "CAP_MKNOD",
-  "CAP_NET_RAW",
-  "CAP_SETGID",
-  "CAP_SETUID",
-  "CAP_SETFCAP",
-  "CAP_SETPCAP",
-  "CAP_NET_BIND_SERVICE",
-  "CAP_SYS_CHROOT",
-  "CAP_KILL",
-  "CAP_AUDIT_WRITE",
-] as const;
 
 const MASKED_PATHS = [
   "/proc/acpi",
   "/proc/asound",
+  "/proc/interrupts",
   "/proc/kcore",
   "/proc/keys",
   "/proc/latency_stats",
@@ -43,9 +29,6 @@ const READONLY_PATHS = [
   "/proc/sysrq-trigger",
 ] as const;
 
-/** Where PID 1 of every container is mounted: a place that needs no folder in the image. */
-export const INIT_PATH = "/dev/init";
-
 const CPU_PERIOD_US = 100_000;
 const CPU_QUOTA_MIN_US = 1_000;
 const SHARES_PER_CPU = 1_024;
@@ -56,15 +39,8 @@ const PIDS_MAX = 16_384;
 
 const OPEN_FILES_WANTED = 1_048_576;
 
-interface OciMount {
-  readonly destination: string;
-  readonly type: string;
-  readonly source: string;
-  readonly options: readonly string[];
-}
-
 /** What a container takes from its Machine. */
-export type OciMachine = Pick<MachineSpec, "hostname" | "cpuMillis" | "memoryBytes">;
+export type OciMachine = Pick<MachineSpec, "hostname" | "cpuMillis" | "memoryBytes" | "sysctls">;
 
 interface OciRequest {
   readonly machine: OciMachine;
@@ -75,18 +51,19 @@ interface OciRequest {
 }
 
 /** Places on the host that the container is made of. */
-export interface OciPaths {
+export interface OciPaths extends MountPaths {
   readonly root: string;
-  readonly init: string;
-  readonly hosts: string;
-  readonly resolvConf: string;
-  readonly hostname: string;
-  readonly shm: string;
-  /** By volume name. */
-  readonly volumes: Readonly<Record<string, string>>;
-  readonly namespaces: { readonly network: string; readonly uts: string; readonly ipc: string };
+  readonly namespaces: OciNamespaces;
   /** From the root of each hierarchy, with a leading slash. */
   readonly cgroup: string;
+}
+
+export interface OciNamespaces {
+  readonly network: string;
+  readonly uts: string;
+  readonly ipc: string;
+  /** Absent: the container's own. */
+  readonly pid?: string;
 }
 
 /** What this host allows. */
@@ -96,9 +73,35 @@ export interface HostFacts {
   readonly oomScoreAdj: number;
   /** Whether cgroups count swap; where they do not, a swap limit cannot be set. */
   readonly countsSwap: boolean;
+  /** What may be given to a container. */
+  readonly capabilities: ReadonlySet<string>;
+  /** As Node.js names it. */
+  readonly architecture: string;
+  /** Those that a privileged container gets besides the ones all have. */
+  readonly devices: readonly OciDevice[];
 }
 
+export interface OciDevice {
+  readonly path: string;
+  readonly type: "c";
+  readonly major: number;
+  readonly minor: number;
+  readonly fileMode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Throws FksError `InvalidInput` for capabilities that cannot be given. */
 export function ociConfigFor({ machine, container, user, paths, host }: OciRequest): OciConfig {
+  const { security } = container;
+  const capabilities = capabilitiesFor(security, host.capabilities);
+  const isPrivileged = security?.privileged === true;
+  const isUnmasked = isPrivileged || security?.unmaskedProc === true;
+  const devices = isPrivileged ? host.devices : [];
+  const seccomp =
+    security?.seccomp === "default" && !isPrivileged
+      ? seccompProfileFor(capabilities, host.architecture)
+      : undefined;
   return {
     ociVersion: "1.0.2",
     process: {
@@ -108,31 +111,40 @@ export function ociConfigFor({ machine, container, user, paths, host }: OciReque
       env: envFor(container, machine.hostname, user.home),
       cwd: container.cwd === "" ? "/" : container.cwd,
       capabilities: {
-        bounding: CAPABILITIES,
-        effective: effectiveFor(user),
-        permitted: effectiveFor(user),
+        bounding: capabilities,
+        // A user other than root starts without and may only gain bounded ones.
+        effective: user.uid === 0 ? capabilities : [],
+        permitted: user.uid === 0 ? capabilities : [],
       },
       rlimits: [openFilesFor(host)],
-      noNewPrivileges: false,
+      noNewPrivileges: security?.noNewPrivileges === true,
       oomScoreAdj: Math.max(0, host.oomScoreAdj),
     },
-    root: { path: paths.root, readonly: false },
-    mounts: [...systemMounts(paths), ...volumeMounts(container, paths)],
+    root: { path: paths.root, readonly: security?.readOnlyRootFilesystem === true },
+    mounts: mountsFor(container, paths),
     linux: {
-      namespaces: [
-        { type: "pid" },
-        { type: "mount" },
-        { type: "cgroup" },
-        { type: "network", path: paths.namespaces.network },
-        { type: "uts", path: paths.namespaces.uts },
-        { type: "ipc", path: paths.namespaces.ipc },
-      ],
+      namespaces: namespacesFor(paths.namespaces),
       cgroupsPath: paths.cgroup,
-      resources: resourcesFor(container, machine, host),
-      maskedPaths: MASKED_PATHS,
-      readonlyPaths: READONLY_PATHS,
+      resources: resourcesFor(container, machine, host, devices),
+      ...(devices.length === 0 ? {} : { devices }),
+      ...(Object.keys(machine.sysctls).length === 0 ? {} : { sysctl: machine.sysctls }),
+      ...(seccomp === undefined ? {} : { seccomp }),
+      maskedPaths: isUnmasked ? [] : MASKED_PATHS,
+      readonlyPaths: isUnmasked ? [] : READONLY_PATHS,
     },
   };
+}
+
+/** Its own mounts, the Machine's everything else but, unless told, the processes. */
+function namespacesFor({ pid, network, uts, ipc }: OciNamespaces): readonly OciNamespace[] {
+  return [
+    pid === undefined ? { type: "pid" } : { type: "pid", path: pid },
+    { type: "mount" },
+    { type: "cgroup" },
+    { type: "network", path: network },
+    { type: "uts", path: uts },
+    { type: "ipc", path: ipc },
+  ];
 }
 
 export interface OciProcess {
@@ -162,24 +174,33 @@ export interface OciConfig {
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly mounts: readonly OciMount[];
   readonly linux: {
-    readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
+    readonly namespaces: readonly OciNamespace[];
     readonly cgroupsPath: string;
     readonly resources: OciResources;
+    readonly devices?: readonly OciDevice[];
+    readonly sysctl?: Readonly<Record<string, string>>;
+    readonly seccomp?: SeccompProfile;
     readonly maskedPaths: readonly string[];
     readonly readonlyPaths: readonly string[];
   };
 }
 
+interface OciNamespace {
+  readonly type: string;
+  readonly path?: string;
+}
+
 interface OciResources {
-  readonly devices: readonly { readonly allow: boolean; readonly access: string }[];
+  readonly devices: readonly {
+    readonly allow: boolean;
+    readonly access: string;
+    readonly type?: string;
+    readonly major?: number;
+    readonly minor?: number;
+  }[];
   readonly memory?: { readonly limit: number; readonly swap?: number };
   readonly cpu?: { readonly quota: number; readonly period: number; readonly shares: number };
   readonly pids: { readonly limit: number };
-}
-
-/** A user other than root starts without capabilities and may only gain bounded ones. */
-function effectiveFor(user: ContainerUser): readonly string[] {
-  return user.uid === 0 ? CAPABILITIES : [];
 }
 
 /** In the given order; what every program expects stands before, so that a given value wins. */
@@ -207,11 +228,21 @@ function resourcesFor(
   { cpuMillis, memoryBytes }: ContainerSpec,
   machine: OciMachine,
   { countsSwap }: HostFacts,
+  devices: readonly OciDevice[],
 ): OciResources {
   const millis = smallest(cpuMillis, machine.cpuMillis);
   const limit = smallest(memoryBytes, machine.memoryBytes);
   return {
-    devices: [{ allow: false, access: "rwm" }],
+    devices: [
+      { allow: false, access: "rwm" },
+      ...devices.map(({ type, major, minor }) => ({
+        allow: true,
+        access: "rwm",
+        type,
+        major,
+        minor,
+      })),
+    ],
     ...(limit === undefined ? {} : { memory: { limit, ...(countsSwap ? { swap: limit } : {}) } }),
     ...(millis === undefined ? {} : { cpu: cpuFor(millis) }),
     pids: { limit: PIDS_MAX },
@@ -231,49 +262,4 @@ export function cpuFor(millis: number): { quota: number; period: number; shares:
 function smallest(...limits: readonly (number | undefined)[]): number | undefined {
   const given = limits.filter((limit) => limit !== undefined && limit > 0);
   return given.length === 0 ? undefined : Math.min(...given.map(Number));
-}
-
-function systemMounts(paths: OciPaths): readonly OciMount[] {
-  const noExec = ["nosuid", "noexec", "nodev"];
-  return [
-    { destination: "/proc", type: "proc", source: "proc", options: noExec },
-    {
-      destination: "/dev",
-      type: "tmpfs",
-      source: "tmpfs",
-      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
-    },
-    {
-      destination: "/dev/pts",
-      type: "devpts",
-      source: "devpts",
-      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-    },
-    { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: noExec },
-    { destination: "/sys", type: "sysfs", source: "sysfs", options: [...noExec, "ro"] },
-    {
-      destination: "/sys/fs/cgroup",
-      type: "cgroup",
-      source: "cgroup",
-      options: [...noExec, "relatime", "ro"],
-    },
-    bind("/dev/shm", paths.shm, noExec),
-    bind(INIT_PATH, paths.init, ["ro", "nosuid", "nodev"]),
-    bind("/etc/hosts", paths.hosts),
-    bind("/etc/resolv.conf", paths.resolvConf),
-    bind("/etc/hostname", paths.hostname),
-  ];
-}
-
-/** Outer paths before inner ones, or an outer mount would hide an inner. */
-function volumeMounts({ mounts }: ContainerSpec, { volumes }: OciPaths): readonly OciMount[] {
-  return mounts
-    .toSorted((a, b) => a.path.split("/").length - b.path.split("/").length)
-    .map(({ volume, path, readOnly }) =>
-      bind(path, volumes[volume.name] ?? "", readOnly ? ["ro"] : ["rw"]),
-    );
-}
-
-function bind(destination: string, source: string, options: readonly string[] = []): OciMount {
-  return { destination, type: "bind", source, options: ["rbind", "rprivate", ...options] };
 }

@@ -26,7 +26,7 @@ import { removeRunDir } from "../run-dir.ts";
 
 const BUSYBOX = "/bin/busybox";
 const APPLETS =
-  "cat dd echo env head hostname httpd id kill ls mkdir mount nc nslookup ping printf ps pwd seq sh sleep stat stty true wc".split(
+  "cat chmod chown dd echo env grep head hostname httpd id kill ln ls mkdir mount nc nslookup ping printf ps pwd seq sh sleep stat stty true wc".split(
     " ",
   );
 
