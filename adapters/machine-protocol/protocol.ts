@@ -19,6 +19,10 @@ export function machineProtocol(deps: ProtocolDeps): MachineProtocol {
       await call(deps, "PUT", `${pathOf(machine)}/bundle`, bundle, signal);
     },
 
+    async addContainer(machine, name, container, signal) {
+      await call(deps, "PUT", containerPath(machine, name), container, signal);
+    },
+
     async writeFiles(machine, volume, files, signal) {
       const path = `${pathOf(machine)}/volumes/${encodeURIComponent(volume)}`;
       await call(deps, "PUT", path, files, signal);

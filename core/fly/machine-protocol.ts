@@ -79,6 +79,17 @@ export interface ContainerBundle {
   readonly restartRules?: readonly RestartRule[];
 }
 
+/**
+ * A container that joins a Machine that runs. It is started once and never again, and counts for
+ * nothing: no end of it ends the Machine, and it keeps none alive.
+ */
+export interface AddedContainer {
+  readonly image: string;
+  /** The container whose processes it sees. */
+  readonly target?: string;
+  readonly bundle: ContainerBundle;
+}
+
 export interface ContainerMount {
   readonly name: string;
   readonly path: string;

@@ -12,7 +12,7 @@ export interface PodSpec {
   readonly nodeName?: string;
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];
-  readonly ephemeralContainers?: readonly { readonly name: string }[];
+  readonly ephemeralContainers?: readonly Container[];
   readonly volumes?: readonly PodVolume[];
   readonly restartPolicy?: "Always" | "OnFailure" | "Never";
   readonly terminationGracePeriodSeconds?: number;
@@ -85,6 +85,8 @@ export interface Container {
   readonly volumeMounts?: readonly VolumeMount[];
   readonly restartPolicy?: string;
   readonly restartPolicyRules?: readonly RestartPolicyRule[];
+  /** Of an ephemeral container: the one whose processes it sees. */
+  readonly targetContainerName?: string;
   readonly stdin?: boolean;
   readonly stdinOnce?: boolean;
   readonly tty?: boolean;
@@ -256,6 +258,7 @@ export interface PodStatus {
   readonly observedGeneration?: number;
   readonly initContainerStatuses?: readonly ContainerStatus[];
   readonly containerStatuses?: readonly ContainerStatus[];
+  readonly ephemeralContainerStatuses?: readonly ContainerStatus[];
 }
 
 export interface PodCondition {

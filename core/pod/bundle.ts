@@ -1,5 +1,6 @@
 import type { Machine } from "../fly/machine.ts";
 import type {
+  AddedContainer,
   Bundle,
   ContainerBundle,
   ContainerResources,
@@ -10,7 +11,7 @@ import type { Container, Pod } from "../kube/pod.ts";
 import { millisOf, wholeOf } from "../kube/quantity.ts";
 import { timeOf } from "../kube/time.ts";
 import { hooksFor, probesFor } from "./actions.ts";
-import { membersOf } from "./container-roles.ts";
+import { type Member, membersOf } from "./container-roles.ts";
 import { type ApiServerAddress, type EnvResult, type EnvSources, envFor } from "./env.ts";
 import { type MountsResult, mountsFor } from "./mounts.ts";
 import { startTimeFor } from "./pod-status.ts";
@@ -46,6 +47,18 @@ export function bundleFor(
     ...podSecurityFor(pod),
     ...deadlineFor(pod, machine),
   };
+}
+
+/** The container that joins a running Machine, with its own part of what the bundle says. */
+export function addedContainerFor(
+  pod: Pod,
+  { container }: Member,
+  sources: BundleSources,
+  machine: Pick<Machine, "private_ip">,
+): AddedContainer {
+  const { targetContainerName: target = "" } = container;
+  const bundle = containerFor(pod, container, { ...sources, podIP: machine.private_ip });
+  return { image: container.image, ...(target === "" ? {} : { target }), bundle };
 }
 
 function deadlineFor(

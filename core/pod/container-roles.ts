@@ -2,9 +2,9 @@ import type { Container, ContainerStatus, Pod } from "../kube/pod.ts";
 
 /**
  * What a container is in its Pod: one that ends before others start, one that starts before others and
- * runs beside them, or one of those the Pod is there for.
+ * runs beside them, one of those the Pod is there for, or one that joined them while they ran.
  */
-type Role = "init" | "sidecar" | "main";
+type Role = "init" | "sidecar" | "main" | "ephemeral";
 
 export interface Member {
   readonly container: Container;
@@ -31,13 +31,24 @@ export function membersOf({ spec }: Pod): readonly Member[] {
   ];
 }
 
+/** The containers that were added while the others ran; nothing of the Pod depends on them. */
+export function ephemeralOf({ spec }: Pod): readonly Member[] {
+  return (spec.ephemeralContainers ?? []).map((container, index): Member => {
+    return { container, role: "ephemeral", field: `spec.ephemeralContainers[${index}]` };
+  });
+}
+
 export function hasInitContainers({ spec }: Pod): boolean {
   return (spec.initContainers ?? []).length > 0;
 }
 
-/** The statuses of init containers, sidecars and main containers together. */
+/** The statuses of all containers together. */
 export function statusesOf({ status }: Pod): readonly ContainerStatus[] {
-  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  return [
+    ...(status?.initContainerStatuses ?? []),
+    ...(status?.containerStatuses ?? []),
+    ...(status?.ephemeralContainerStatuses ?? []),
+  ];
 }
 
 /** The restart policy that holds for the container; an init container's success is its end. */
@@ -45,6 +56,7 @@ export function restartPolicyFor(
   { spec }: Pod,
   { container, role }: Member,
 ): "Always" | "OnFailure" | "Never" {
+  if (role === "ephemeral") return "Never";
   const own = POLICIES.find((one) => one === container.restartPolicy);
   const policy = own ?? spec.restartPolicy ?? "Always";
   return role === "init" && policy === "Always" ? "OnFailure" : policy;

@@ -56,7 +56,7 @@ function reported(
     image: report.image === "" ? container.image : report.image,
     imageID: report.imageID,
     ...(containerID === "" ? {} : { containerID }),
-    ready: role === "init" ? hasSucceeded : report.ready,
+    ready: role === "init" ? hasSucceeded : role !== "ephemeral" && report.ready,
     started: report.started,
     restartCount: Math.max(startsBefore + report.restartCount, old?.restartCount ?? 0),
     state: isBeforeStart(state) ? (created(pod, container).state ?? {}) : inSeconds(state),

@@ -1,5 +1,5 @@
 import type { Container, Pod } from "../kube/pod.ts";
-import { membersOf } from "./container-roles.ts";
+import { ephemeralOf, membersOf } from "./container-roles.ts";
 import { projectionsOf } from "./volumes.ts";
 
 /** Names of the ConfigMaps and Secrets that a Pod refers to anywhere, optional ones too. */
@@ -11,7 +11,7 @@ export interface NamedObjects {
 type Name = string | undefined;
 
 export function objectsNamedBy(pod: Pod): NamedObjects {
-  const containers = membersOf(pod).map(({ container }) => container);
+  const containers = [...membersOf(pod), ...ephemeralOf(pod)].map(({ container }) => container);
   const projections = (pod.spec.volumes ?? []).flatMap(projectionsOf);
   return {
     configMaps: unique([

@@ -1,6 +1,6 @@
 import { AWAITS_KEY } from "../fly/machine-protocol.ts";
 import type { Pod } from "../kube/pod.ts";
-import { isOver, statusesOf } from "./container-roles.ts";
+import { ephemeralOf, isOver, type Member, statusesOf } from "./container-roles.ts";
 import type { Finding } from "./fields/check.ts";
 import type { Translation } from "./machine-config.ts";
 import type { Sighting } from "./machine-view.ts";
@@ -21,6 +21,8 @@ export type Step =
   | { readonly do: "admit" }
   | { readonly do: "deliver"; readonly machine: Sighting }
   | { readonly do: "refresh"; readonly machine: Sighting }
+  /** A container of the Pod is not in its running Machine yet. */
+  | { readonly do: "add"; readonly machine: Sighting; readonly member: Member }
   | { readonly do: "start"; readonly machine: Sighting }
   | { readonly do: "stop"; readonly machine: Sighting; readonly stop: StopRequest }
   | { readonly do: "destroy"; readonly machine: Sighting; readonly isFailed: boolean }
@@ -118,9 +120,23 @@ function planRunning(world: World, machine: Sighting): Step {
     const againMs = (deliveredAtMs ?? Number.NEGATIVE_INFINITY) + REDELIVER_MS - nowMs;
     return againMs > 0 ? { do: "nothing", recheckInMs: againMs } : { do: "deliver", machine };
   }
+  const added = missingIn(pod, machine);
+  if (added !== undefined) return { do: "add", machine, member: added };
   if (refreshAtMs !== undefined && refreshAtMs <= nowMs) return { do: "refresh", machine };
   const next = Math.min(deadline, refreshAtMs ?? Number.POSITIVE_INFINITY) - nowMs;
   return Number.isFinite(next) ? { do: "nothing", recheckInMs: next } : { do: "nothing" };
+}
+
+/** An ephemeral container that the Machine does not know; one that has run is not run again. */
+function missingIn(pod: Pod, { report }: Sighting): Member | undefined {
+  const known = new Set(report?.containers.map(({ name }) => name));
+  const statuses = pod.status?.ephemeralContainerStatuses ?? [];
+  const hasRunAlready = (one: Member): boolean =>
+    statuses.some(
+      ({ name, containerID = "" }) => name === one.container.name && containerID !== "",
+    );
+  if (report === undefined) return undefined;
+  return ephemeralOf(pod).find((one) => !known.has(one.container.name) && !hasRunAlready(one));
 }
 
 /** Stops what still runs; what has stopped stays where it is, with its logs. */

@@ -5,6 +5,7 @@ import { aPod, TOKEN_MOUNT, TOKEN_VOLUME } from "#test/fixtures/pod.ts";
 import { aborted } from "../aborted.ts";
 import { FksError } from "../errors.ts";
 import type { MachineChange } from "../fly/machine-protocol.ts";
+import type { Pod } from "../kube/pod.ts";
 import type { Machines } from "../ports/machines.ts";
 import type { PodControllerDeps } from "./pod-controller.ts";
 
@@ -279,17 +280,52 @@ describe("ends", () => {
   });
 });
 
-test("a container added to a running Pod is named by an Event", async () => {
-  const pod = aPod();
-  const { cluster, pass, stop } = await running(pod);
-  cluster.change("default", "web", (found) => ({
+describe("a container added to a running Pod", () => {
+  const ephemeralContainers = [{ name: "debugger", image: "busybox", targetContainerName: "c0" }];
+  const debugged = (found: Pod): Pod => ({
     ...found,
-    spec: { ...found.spec, ephemeralContainers: [{ name: "debugger" }] },
-  }));
-  await pass(50, 12);
-  await stop();
+    spec: { ...found.spec, ephemeralContainers },
+  });
 
-  expect(cluster.told().map(({ reason }) => reason)).toContain("EphemeralContainersNotCarried");
+  test("joins the Machine once, and its status tells of it", async () => {
+    const { cluster, world, pass, stop } = await running(aPod());
+    cluster.change("default", "web", debugged);
+    await pass(50, 12);
+    await stop();
+
+    expect(cluster.find("default", "web")?.status).toMatchObject({
+      phase: "Running",
+      containerStatuses: [{ name: "c0", state: { running: {} } }],
+      ephemeralContainerStatuses: [{ name: "debugger", ready: false, state: { running: {} } }],
+    });
+    expect(world.calls.filter((call) => call.startsWith("addContainer"))).toHaveLength(1);
+    const { fieldPath } = cluster.told().findLast(({ reason }) => reason === "Started") ?? {};
+    expect(fieldPath).toBe("spec.ephemeralContainers{debugger}");
+  });
+
+  test("is not run again in another Machine", async () => {
+    const { cluster, world, id, pass, stop } = await running(aPod());
+    cluster.change("default", "web", debugged);
+    await pass(50, 12);
+    world.destroy(id);
+    await pass(1_000, 12);
+    await stop();
+
+    expect(world.calls.filter((call) => call.startsWith("addContainer"))).toHaveLength(1);
+    expect(cluster.find("default", "web")?.status).toMatchObject({
+      containerStatuses: [{ state: { running: {} }, restartCount: 1 }],
+      ephemeralContainerStatuses: [{ state: { terminated: { exitCode: 137 } } }],
+    });
+  });
+
+  test("is named by an Event where only the public API is there", async () => {
+    const { cluster, pass, stop } = await running(aPod(), { hasProtocol: false });
+    cluster.change("default", "web", debugged);
+    await pass(50, 12);
+    await stop();
+
+    expect(cluster.told().map(({ reason }) => reason)).toContain("EphemeralContainersNotCarried");
+  });
 });
 
 describe("a Pod that cannot be carried", () => {

@@ -50,6 +50,10 @@ export function ephemeralEvent(containers: readonly string[], nowMs: number): Po
   return event("ephemeral", "Warning", "EphemeralContainersNotCarried", message, nowMs);
 }
 
+export function addFailedEvent(container: string, message: string, nowMs: number): PodEvent {
+  return event("add", "Warning", "Failed", `Error: ${container}: ${message}`, nowMs);
+}
+
 export function invalidNamesEvent({ from, names }: SkippedNames, nowMs: number): PodEvent {
   const message = `Keys [${names.join(", ")}] from the EnvFrom ${from} were skipped since they are considered invalid environment variable names.`;
   return event("names", "Warning", "InvalidEnvironmentVariableNames", message, nowMs);

@@ -3,7 +3,7 @@ import type { MachineReport } from "../fly/machine-protocol.ts";
 import type { ContainerStatus, Pod, PodPhase, PodStatus } from "../kube/pod.ts";
 import { timeOf, wholeSeconds } from "../kube/time.ts";
 import { conditionsFor } from "./conditions.ts";
-import { hasInitContainers, type Member, membersOf } from "./container-roles.ts";
+import { ephemeralOf, hasInitContainers, type Member, membersOf } from "./container-roles.ts";
 import { containerStatusFor, waitingStatus } from "./container-status.ts";
 import type { Finding } from "./fields/check.ts";
 import { RESTARTS_KEY } from "./machine-config.ts";
@@ -48,8 +48,10 @@ interface OwnStatus extends Member {
 /** The whole status of `pod`, everybody else's part of it kept. Pure; a kubelet's words and rules. */
 export function podStatusFor(pod: Pod, sources: StatusSources): PodStatus {
   const old = pod.status ?? {};
-  const before = statusesFor(pod, sources);
-  const phase = phaseOf(pod, before, sources);
+  const before = statusesFor(pod, membersOf(pod), sources);
+  const ephemeral = statusesFor(pod, ephemeralOf(pod), sources);
+  const isRunning = [...before, ...ephemeral].some(({ status }) => status.state?.running);
+  const phase = phaseOf(pod, before, isRunning, sources);
   const told = isTerminal(phase) ? before.map(ended) : before;
   const isUp = isNetworkReady(sources) && !isTerminal(phase);
   const { ending } = sources;
@@ -73,6 +75,9 @@ export function podStatusFor(pod: Pod, sources: StatusSources): PodStatus {
       .filter((one) => !isEarly(one))
       .map(({ status }) => status)
       .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    ...(ephemeral.length === 0
+      ? {}
+      : { ephemeralContainerStatuses: ephemeral.map(({ status }) => status) }),
   };
 }
 
@@ -85,9 +90,12 @@ function isEarly({ role }: Member): boolean {
   return role !== "main";
 }
 
-function statusesFor(pod: Pod, sources: StatusSources): readonly OwnStatus[] {
+function statusesFor(
+  pod: Pod,
+  members: readonly Member[],
+  sources: StatusSources,
+): readonly OwnStatus[] {
   const { refused, report, machine, isLost, ending, nowMs } = sources;
-  const members = membersOf(pod);
   if (refused !== undefined) {
     const message = refusalMessage(refused);
     return members.map((member) => ({
@@ -111,12 +119,16 @@ function statusesFor(pod: Pod, sources: StatusSources): readonly OwnStatus[] {
 }
 
 /** A terminal phase never changes, and no phase is terminal while something runs. */
-function phaseOf(pod: Pod, told: readonly OwnStatus[], { ending }: StatusSources): PodPhase {
+function phaseOf(
+  pod: Pod,
+  told: readonly OwnStatus[],
+  isRunning: boolean,
+  { ending }: StatusSources,
+): PodPhase {
   const old = pod.status?.phase;
   if (old !== undefined && isTerminal(old)) return old;
   if (ending?.why === "failed") return "Failed";
   const phase = phaseFor(pod, told, ending !== undefined);
-  const isRunning = told.some(({ status }) => status.state?.running !== undefined);
   return isTerminal(phase) && isRunning ? (old ?? "Pending") : phase;
 }
 

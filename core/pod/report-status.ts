@@ -1,6 +1,6 @@
 import { FksError } from "../errors.ts";
 import type { Pod, PodStatus } from "../kube/pod.ts";
-import { membersOf, statusesOf } from "./container-roles.ts";
+import { ephemeralOf, membersOf, statusesOf } from "./container-roles.ts";
 import type { Sighting } from "./machine-view.ts";
 import { isTerminal } from "./phase.ts";
 import { endingOf, hasRun, type Step, type World } from "./plan.ts";
@@ -72,7 +72,7 @@ function endingAt(world: World, step: Step): Ending | undefined {
 
 /** Tells the Events of this Machine that were not told yet. */
 export function reportEvents(
-  { teller, clock }: ReconcileDeps,
+  { protocol, teller, clock }: ReconcileDeps,
   pod: Pod,
   { machine, report }: Sighting,
   memory: PodMemory,
@@ -95,7 +95,8 @@ export function reportEvents(
     const names = changed.map(({ container }) => container.name);
     teller.tell(pod, imageChangedEvent(names, clock.now()));
   }
-  const added = (pod.spec.ephemeralContainers ?? []).map(({ name }) => name);
+  const added =
+    protocol === undefined ? ephemeralOf(pod).map(({ container }) => container.name) : [];
   if (added.length > 0) teller.tell(pod, ephemeralEvent(added, clock.now()));
 }
 

@@ -18,6 +18,7 @@ const FIELDS = [
   "observedGeneration",
   "initContainerStatuses",
   "containerStatuses",
+  "ephemeralContainerStatuses",
 ] as const satisfies readonly (keyof PodStatus)[];
 
 /** Lists the API server would merge by address: a changed one has to replace the whole list. */

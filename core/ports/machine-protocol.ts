@@ -1,4 +1,5 @@
 import type {
+  AddedContainer,
   Bundle,
   ExitStatus,
   LogOptions,
@@ -15,6 +16,16 @@ import type {
  */
 export interface MachineProtocol {
   report(machine: MachineRef, signal: AbortSignal): Promise<MachineReport>;
+  /**
+   * One more container for a Machine that runs; a name that is there already is a success.
+   * `InvalidInput` when it can never run.
+   */
+  addContainer(
+    machine: MachineRef,
+    name: string,
+    container: AddedContainer,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Hands over what the containers wait for. Idempotent; a second one replaces the first. */
   deliver(machine: MachineRef, bundle: Bundle, signal: AbortSignal): Promise<void>;
   /** Replaces the files of one volume atomically, in running containers too. */

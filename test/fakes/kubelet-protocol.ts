@@ -60,6 +60,7 @@ export function kubeletProtocol(): KubeletProtocol {
   const protocol: MachineProtocol = {
     report: async () => fake.report,
     deliver: async () => undefined,
+    addContainer: async () => undefined,
     writeFiles: async () => undefined,
     watch: () => notHere(),
 

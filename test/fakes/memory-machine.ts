@@ -35,19 +35,33 @@ export function newMachine(app: string, machine: Machine): MemoryMachine {
     report: {
       revision: 1,
       ...(awaits && { awaits: "bundle" }),
-      containers: containersOf(config).map(({ name, image }) => ({
-        name,
-        image,
-        imageID: "",
-        containerID: "",
-        restartCount: 0,
-        state: waiting("ContainerCreating"),
-        started: false,
-        ready: false,
-      })),
+      containers: containersOf(config).map(freshContainer),
       events: [],
     },
   };
+}
+
+function freshContainer({ name, image }: ContainerConfig): ContainerReport {
+  return {
+    name,
+    image,
+    imageID: "",
+    containerID: "",
+    restartCount: 0,
+    state: waiting("ContainerCreating"),
+    started: false,
+    ready: false,
+  };
+}
+
+/** The same Machine with one more container, which runs. */
+export function withAdded(
+  found: MemoryMachine,
+  container: ContainerConfig,
+  nowMs: number,
+): MemoryMachine {
+  const containers = [...found.report.containers, freshContainer(container)];
+  return running(withReport(found, { containers }), nowMs);
 }
 
 /** What runs in a Machine; one with a single image is the special case `main`. */

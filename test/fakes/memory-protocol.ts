@@ -3,7 +3,7 @@ import type { MachineChange, MachineRef } from "#core/fly/machine-protocol.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Connection, MachineProtocol } from "#core/ports/machine-protocol.ts";
 import { containerLog, type MemoryLog } from "./memory-logs.ts";
-import { type MemoryMachine, running, withReport } from "./memory-machine.ts";
+import { type MemoryMachine, running, withAdded, withReport } from "./memory-machine.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import { connectionPair, type Program } from "./programs.ts";
 
@@ -60,6 +60,13 @@ export function memoryProtocol(deps: MemoryProtocolDeps): MemoryProtocol {
         const isFirst = awaits !== undefined || wasRefused(found);
         return isFirst && isUp ? running(next, clock.now()) : next;
       });
+    },
+
+    async addContainer(ref, name, { image }, signal) {
+      const { report, machine } = begin(signal, "addContainer", ref);
+      if (report.containers.some((one) => one.name === name)) return;
+      if (machine.state !== "started") throw new FksError("Conflict", "the Machine does not run");
+      store.change(ref.id, (found) => withAdded(found, { name, image }, clock.now()));
     },
 
     async writeFiles(ref, volume, files, signal) {

@@ -84,7 +84,9 @@ export const POD_FIELDS: readonly PodField[] = [
       values: exactly("Always"),
     },
   ),
-  refused("spec.ephemeralContainers", "A running Machine takes no further containers."),
+  carried("spec.ephemeralContainers", "They join the running Machine, and are never restarted.", {
+    fly: ["approximated", "A running Machine takes no further containers: they do not run."],
+  }),
 
   carried("spec.securityContext.runAsUser", "The user of the container's processes."),
   carried("spec.securityContext.runAsGroup", "The group of the containers' processes.", {

@@ -2,6 +2,7 @@ import { FksError } from "../../errors.ts";
 import type { Step } from "../plan.ts";
 import { refusedEvent } from "../pod-events.ts";
 import { isGone } from "../still-there.ts";
+import { add } from "./add.ts";
 import { deliver } from "./deliver.ts";
 import { destroy, stop } from "./end.ts";
 import { refresh } from "./refresh.ts";
@@ -44,6 +45,8 @@ async function taken(
       return prove(deps, turn, signal);
     case "admit":
       return "next";
+    case "add":
+      return add(deps, turn, step, signal);
     case "deliver":
       return deliver(deps, turn, step.machine, undefined, signal);
     case "refresh":
