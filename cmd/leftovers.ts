@@ -1,7 +1,6 @@
 import { dirname } from "node:path";
 import { commandLineOf, processIdentity } from "#adapters/host/process-identity.ts";
-import { endOrphans } from "#adapters/process/orphans.ts";
-import { requireAlone } from "#adapters/process/strangers.ts";
+import { endRecorded, requireAlone } from "#adapters/process/leftovers.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import type { DataPaths } from "./paths.ts";
@@ -23,8 +22,8 @@ export async function endLeftovers(
 ): Promise<readonly string[]> {
   const { childrenFile, logs } = paths;
   const deps = { identityOf: processIdentity, clock, log };
-  const orphans = await endOrphans({ childrenFile, ...deps }, signal);
+  const recorded = await endRecorded({ childrenFile, ...deps }, signal);
   const folders = [paths.k3s, dirname(paths.kineDatabase)];
   const forgotten = await requireAlone({ folders, logs, commandLineOf, ...deps }, signal);
-  return [...orphans, ...forgotten];
+  return [...recorded, ...forgotten];
 }

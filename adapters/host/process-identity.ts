@@ -1,11 +1,5 @@
 import { readFileSync } from "node:fs";
-
-/** A process that lived or lives: its number alone may belong to another one later. */
-export interface ProcessIdentity {
-  readonly pid: number;
-  /** Boot id and clock ticks since that boot, as the kernel tells them. */
-  readonly startedAt: string;
-}
+import type { ProcessIdentity } from "#core/ports/processes.ts";
 
 /** The process with this number as it is now; undefined when there is none or it is a zombie. */
 export function processIdentity(pid: number): ProcessIdentity | undefined {
@@ -14,6 +8,7 @@ export function processIdentity(pid: number): ProcessIdentity | undefined {
     // The second field is the program's name in brackets and may hold anything, spaces included.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     if (fields[0] === "Z" || fields[0] === "X") return undefined;
+    // The boot, and clock ticks since then.
     return { pid, startedAt: `${bootId()}/${fields[19]}` };
   } catch {
     return undefined;

@@ -1,14 +1,9 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
+import type { ProcessIdentity } from "#core/ports/processes.ts";
 
 const schema = z.record(z.string(), z.object({ pid: z.number(), startedAt: z.string() }));
-
-/** Number and start of a process: together they never name another one. */
-export interface ProcessIdentity {
-  readonly pid: number;
-  readonly startedAt: string;
-}
 
 /** The process with this number as it is now; undefined when there is none. */
 export type IdentityOf = (pid: number) => ProcessIdentity | undefined;
@@ -51,7 +46,7 @@ export function childRecords(path: string, identityOf: IdentityOf): ChildRecords
 }
 
 /** Children that a predecessor wrote down and that still run, by name, in the order of their starts. */
-export function orphansIn(
+export function leftoversIn(
   path: string,
   identityOf: IdentityOf,
 ): ReadonlyMap<string, ProcessIdentity> {

@@ -14,8 +14,8 @@ import { hostClock } from "#adapters/host/clock.ts";
 import { commandLineOf, processIdentity } from "#adapters/host/process-identity.ts";
 import type { ChildProcess, ProcessSpec, SingleProbe } from "#core/ports/processes.ts";
 import { memoryLog } from "#test/fakes/log.ts";
+import { endRecorded } from "./leftovers.ts";
 import { rotateLog } from "./log-file.ts";
-import { endOrphans } from "./orphans.ts";
 import { hostProcesses } from "./processes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fks-processes-"));
@@ -120,20 +120,20 @@ test("killing a child takes its group along, and leaves alone what went into a s
 });
 
 test("children of a killed predecessor are ended, and a stranger with a reused number is not", async () => {
-  const orphan = start(spec("orphan", "role", join(folder, "orphan.sock")));
+  const leftover = start(spec("leftover", "role", join(folder, "leftover.sock")));
   const stranger = start(spec("stranger", "role", join(folder, "stranger.sock")));
-  await until(() => logOf("orphan") !== "" && logOf("stranger") !== "");
+  await until(() => logOf("leftover") !== "" && logOf("stranger") !== "");
   const before = join(folder, "before.json");
   const records = {
-    orphan: processIdentity(orphan.pid),
+    leftover: processIdentity(leftover.pid),
     stranger: { pid: stranger.pid, startedAt: "another boot/1" },
     gone: { pid: 4_000_000, startedAt: "x" },
   };
   writeFileSync(before, JSON.stringify(records));
   const deps = { childrenFile: before, identityOf: processIdentity, clock: hostClock() };
 
-  expect(await endOrphans({ ...deps, log: memoryLog() }, never)).toEqual(["orphan"]);
-  expect(await orphan.exited).toEqual({ exitCode: 0 });
+  expect(await endRecorded({ ...deps, log: memoryLog() }, never)).toEqual(["leftover"]);
+  expect(await leftover.exited).toEqual({ exitCode: 0 });
   expect(processIdentity(stranger.pid)).toBeDefined();
 });
 

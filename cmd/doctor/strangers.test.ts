@@ -51,7 +51,7 @@ test("somebody else who writes to the datastore is named", async () => {
   }
 });
 
-test("a child of ours is a stranger only while no serve runs, and the next one ends it", async () => {
+test("a child of ours is a leftover only while no serve runs, and the next one ends it", async () => {
   const paths = dataDir();
   const pid = writer(paths, join(paths.logs, "kine.log"));
 

@@ -1,5 +1,5 @@
 import { commandLineOf, processIdentity } from "#adapters/host/process-identity.ts";
-import { strangersIn } from "#adapters/process/strangers.ts";
+import { type Occupant, occupantsOf } from "#adapters/process/occupants.ts";
 import type { StatusReport } from "#core/status/report.ts";
 import type { Cluster } from "../cluster.ts";
 import { datastoreFolderOf } from "../control-plane.ts";
@@ -23,26 +23,25 @@ export function strangersCheck({ paths, cluster, status }: StrangerSources): Che
     async look() {
       if (cluster === undefined) return skipped("there is no cluster yet");
       const isRunning = (await status) !== undefined;
-      const all = strangersIn({
+      const { ours, strangers } = occupantsOf({
         folders: [datastoreFolderOf(cluster, paths)],
         logs: paths.logs,
         identityOf: processIdentity,
       });
-      const found = isRunning ? all.filter(({ isOurs }) => !isOurs) : all;
-      if (found.length === 0) return ok("nobody else");
-      const observed = found
-        .map(({ identity: { pid }, isOurs }) => {
-          const who = `process ${pid} (${shown(commandLineOf(pid))})`;
-          return isOurs ? `${who}, left by a serve that was killed` : who;
-        })
-        .join(", ");
-      return found.every(({ isOurs }) => isOurs)
+      const leftovers = isRunning ? [] : ours;
+      if (leftovers.length + strangers.length === 0) return ok("nobody else");
+      const observed = [
+        ...strangers.map(named),
+        ...leftovers.map((it) => `${named(it)}, left by a serve that was killed`),
+      ].join(", ");
+      return strangers.length === 0
         ? failed(observed, "start fks-node serve, which ends it")
         : failed(observed);
     },
   };
 }
 
-function shown(commandLine: string): string {
-  return commandLine.replace(/\s+/g, " ").slice(0, 120);
+function named({ identity: { pid } }: Occupant): string {
+  const commandLine = commandLineOf(pid).replace(/\s+/g, " ").slice(0, 120);
+  return `process ${pid} (${commandLine})`;
 }

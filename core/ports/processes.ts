@@ -14,6 +14,13 @@ export interface ExitStatus {
   readonly signalName?: string;
 }
 
+/** Number and start of a process: together they never name another one. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** When it was started, in words of the host's that are good for nothing but comparing. */
+  readonly startedAt: string;
+}
+
 export interface ChildProcess {
   readonly pid: number;
   /** Resolves when the process is gone; never rejects. */

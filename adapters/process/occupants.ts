@@ -1,69 +1,40 @@
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
-import { FksError } from "#core/errors.ts";
-import type { Clock } from "#core/ports/clock.ts";
-import type { Log } from "#core/ports/log.ts";
-import type { IdentityOf, ProcessIdentity } from "./child-records.ts";
-import { endProcess } from "./orphans.ts";
+import type { ProcessIdentity } from "#core/ports/processes.ts";
+import type { IdentityOf } from "./child-records.ts";
 
 /** Bits of an open file's flags that say how it may be used: reading alone is 0. */
 const ACCESS_MODE = 0o3;
 
-interface AloneOptions {
+export interface OccupantsOptions {
   /** Folders of databases. Never one that containers have files in. */
   readonly folders: readonly string[];
   /** Where children of ours write to: who does that is one of them. */
   readonly logs: string;
   readonly identityOf: IdentityOf;
-  readonly commandLineOf: (pid: number) => string;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
-/**
- * Ends children of ours that work in `folders` although nobody wrote them down. Call under the
- * lock of the data directory, before anything is started: a second K3s shares the port of the
- * first one silently, and takes its datastore's socket away.
- *
- * Resolves with their command lines when all are gone. Throws `Conflict` naming process and
- * command when somebody else has a file there open for writing; then nobody is ended.
- */
-export async function requireAlone(options: AloneOptions, signal: AbortSignal): Promise<string[]> {
-  const { commandLineOf, log } = options;
-  const found = strangersIn(options);
-  const other = found.find(({ isOurs }) => !isOurs);
-  if (other !== undefined) {
-    const { pid } = other.identity;
-    throw new FksError(
-      "Conflict",
-      `process ${pid} (${shown(commandLineOf(pid))}) has ${other.path} open: end it first`,
-    );
-  }
-  const commands = found.map(({ identity }) => shown(commandLineOf(identity.pid)));
-  for (const [index, { identity }] of found.entries()) {
-    log.warn("forgotten child is ended", { pid: identity.pid, command: commands[index] });
-    await endProcess(identity, options, signal);
-  }
-  return commands;
-}
-
-interface Stranger {
+export interface Occupant {
   readonly identity: ProcessIdentity;
-  readonly isOurs: boolean;
   /** What it works in or on. */
   readonly path: string;
 }
 
-/** Who works in `folders`: children of ours by their logs, and whoever has a file there open for writing. */
-export function strangersIn({
-  folders,
-  logs,
-  identityOf,
-}: Pick<AloneOptions, "folders" | "logs" | "identityOf">): readonly Stranger[] {
+interface Occupants {
+  /** Children of ours: while none should run, leftovers. */
+  readonly ours: readonly Occupant[];
+  /** Everybody else who has a file there open for writing. */
+  readonly strangers: readonly Occupant[];
+}
+
+/** Who works in `folders` at this moment. */
+export function occupantsOf({ folders, logs, identityOf }: OccupantsOptions): Occupants {
   const inFolders = isBelowOneOf(folders);
   const inLogs = isBelowOneOf([logs]);
-  return pidsOnHost().flatMap((pid) => {
+  const ours: Occupant[] = [];
+  const strangers: Occupant[] = [];
+  for (const pid of pidsOnHost()) {
     const identity = identityOf(pid);
-    if (identity === undefined || pid === process.pid) return [];
+    if (identity === undefined || pid === process.pid) continue;
     const files = openFilesOf(pid);
     // A program can hide its arguments and its environment, but not where its output goes.
     const isOurs = files.some(({ fd, path }) => [1, 2].includes(fd) && inLogs(path));
@@ -71,8 +42,9 @@ export function strangersIn({
       ? [linkOf(`/proc/${pid}/cwd`), ...files.map((file) => file.path)].find(inFolders)
       : // To look at a file, or to stand in a folder, harms nobody.
         files.find((file) => inFolders(file.path) && mayWrite(pid, file.fd))?.path;
-    return path === undefined ? [] : [{ identity, isOurs, path }];
-  });
+    if (path !== undefined) (isOurs ? ours : strangers).push({ identity, path });
+  }
+  return { ours, strangers };
 }
 
 /** Whether a path as the kernel tells it is one of `folders` or lies in it. */
@@ -121,8 +93,4 @@ function mayWrite(pid: number, fd: number): boolean {
   } catch {
     return false;
   }
-}
-
-function shown(commandLine: string): string {
-  return commandLine.replace(/\s+/g, " ").slice(0, 120);
 }

@@ -14,15 +14,15 @@ import { join } from "node:path";
 import { hostClock } from "#adapters/host/clock.ts";
 import { commandLineOf, processIdentity } from "#adapters/host/process-identity.ts";
 import { memoryLog } from "#test/fakes/log.ts";
+import { requireAlone } from "./leftovers.ts";
 import { hostProcesses } from "./processes.ts";
-import { requireAlone } from "./strangers.ts";
 
 const never = new AbortController().signal;
 let dataDir = "";
 let started: { readonly pid: number; readonly exited: Promise<unknown> }[] = [];
 
 beforeEach(() => {
-  dataDir = realpathSync(mkdtempSync(join(tmpdir(), "fks-strangers-")));
+  dataDir = realpathSync(mkdtempSync(join(tmpdir(), "fks-leftovers-")));
   for (const folder of ["k3s", "k3s-old", "logs"]) mkdirSync(join(dataDir, folder));
   for (const folder of ["k3s", "k3s-old"]) writeFileSync(join(dataDir, folder, "state.db"), "");
 });
