@@ -78,6 +78,28 @@ describe("attach", () => {
     expect(client.out.text().trim()).toBe("3000001");
   });
 
+  test("of a client that reads slowly gives it everything, also when the container ends first", async () => {
+    const script = "read x; seq 1 400000; exit 3";
+    const { id } = await containers.run(["sh", "-c", script], { stdin: true });
+    const enough = Promise.withResolvers<void>();
+    const out = collector();
+    const writer = out.sink.getWriter();
+    const slow = new WritableStream<Uint8Array>({
+      write: async (chunk) => {
+        await enough.promise;
+        await writer.write(chunk);
+      },
+    });
+    const client = attached(id, world.signal, { stdout: slow });
+    await client.type("go\n");
+    await eventually(async () => expect((await logs(id)).length).toBeGreaterThan(1_000_000));
+
+    enough.resolve();
+
+    expect(await client.ended).toEqual({ exitCode: 3 });
+    expect(out.text()).toHaveLength(2_688_895);
+  });
+
   test("of several shows the same to all; who goes leaves the container as it is", async () => {
     const script = "while read a; do echo got:$a; done";
     const { id } = await containers.run(["sh", "-c", script], { stdin: true });
@@ -110,20 +132,22 @@ describe("attach", () => {
   });
 
   test("without input leaves it open for who has some, also when it was to be used once", async () => {
-    const { id } = await containers.run(["cat"], { stdin: true, stdinOnce: true });
+    const script = "until [ -e /tmp/go ]; do echo tick; sleep 0.02; done; cat";
+    const { id } = await containers.run(["sh", "-c", script], { stdin: true, stdinOnce: true });
     const leave = new AbortController();
     const out = collector();
     const watcher = world.runtime.attach(id, { stdout: out.sink }, leave.signal).catch(String);
-    await Bun.sleep(50);
+    await eventually(() => expect(out.text()).toContain("tick"));
     leave.abort(new Error("the client went away"));
     await watcher;
+    await containers.sh(id, "echo > /tmp/go");
 
     const client = attached(id);
     await client.type("still open\n");
     await client.close();
 
     expect((await client.ended).exitCode).toBe(0);
-    expect(client.out.text()).toBe("still open\n");
+    expect(client.out.text()).toEndWith("still open\n");
   });
 
   test("to a terminal knows its size, hears of another and takes input", async () => {
@@ -150,11 +174,11 @@ describe("attach", () => {
   });
 
   test("leaves no descriptor behind", async () => {
-    const { id } = await containers.run(FOREVER);
+    const { id } = await containers.run(["sh", "-c", "while :; do echo tick; sleep 0.01; done"]);
     const cut = async (): Promise<void> => {
       const leave = new AbortController();
       const client = attached(id, leave.signal);
-      await Bun.sleep(1);
+      await eventually(() => expect(client.out.text()).toContain("tick"));
       leave.abort(new Error("the client went away"));
       await client.ended.catch(() => undefined);
     };

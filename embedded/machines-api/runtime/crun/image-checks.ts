@@ -29,7 +29,7 @@ export function checkProgram(root: string, { args, env, cwd, mounts }: Container
   const candidates = program.includes("/")
     ? [posix.resolve("/", cwd, program)]
     : searchPathOf(env).map((folder) => posix.join(folder, program));
-  if (candidates.some((path) => mounts.some((mount) => isBelow(path, mount.path)))) return;
+  if (candidates.some((path) => mounts.some((mount) => isAtOrBelow(path, mount.path)))) return;
 
   const files = candidates.map((path) => insideRoot(root, path));
   if (files.some(isProgram)) return;
@@ -43,8 +43,8 @@ export function checkProgram(root: string, { args, env, cwd, mounts }: Container
   throw new FksError("InvalidInput", `exec: ${JSON.stringify(program)}: ${reason}`);
 }
 
-function isBelow(path: string, folder: string): boolean {
-  return path.startsWith(`${folder.replace(/\/$/, "")}/`);
+function isAtOrBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder.replace(/\/$/, "")}/`);
 }
 
 function searchPathOf(env: readonly string[]): readonly string[] {

@@ -69,6 +69,17 @@ describe("a part of a volume", () => {
     expect(await containers.sh(id, "echo x > /etc/token")).toContain("Read-only");
   });
 
+  test("may be the program itself", async () => {
+    const script = volume("files", { run: "#!/bin/sh\necho ran" });
+    const files = script.files.map((file) => ({ ...file, mode: 0o755 }));
+    const mounts = [at("/opt/run", { ...script, files }, "run")];
+    const { id } = await containers.run(["/opt/run"], { mounts });
+    await world.exit(id.machineId, "app");
+
+    const logs = await world.runtime.logs(id, {}, world.signal);
+    expect(await new Response(logs).text()).toBe("ran\n");
+  });
+
   test("may be read-only beside the whole that is not", async () => {
     const mounts = [at("/ro", disk, "x", true), at("/rw", disk)];
     const { id } = await containers.run(FOREVER, { mounts });

@@ -71,7 +71,10 @@ function openPart(volume: string, subPath: string): number {
   if (subPath.startsWith("/") || names.includes("..")) throw new Error(`${subPath} leads out`);
   const root = openSync(volume, O_PATH | constants.O_DIRECTORY);
   try {
-    const found = openBeneath(root, names.join("/"), O_PATH);
+    const path = names.join("/");
+    let found = openBeneath(root, path, O_PATH);
+    // Files that are being replaced are away for less than a moment.
+    if (found === -ENOENT) found = openBeneath(root, path, O_PATH);
     if (found >= 0) return found;
     if (found !== -ENOENT) throw new Error(`cannot open ${subPath}: errno ${-found}`);
     return madePart(root, names);
