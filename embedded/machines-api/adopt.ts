@@ -1,5 +1,7 @@
 /** A process starts: what the store says and what is on this host become one record. */
-import { containerExited, containerStarted, withoutSignals } from "./container-life.ts";
+import type { Conducts } from "./conduct.ts";
+import { signalledAnew } from "./container-ending.ts";
+import { containerExited, containerStarted, type Ended } from "./container-life.ts";
 import { type ContainerRecord, containerOf, type MachineRecord, withContainer } from "./record.ts";
 import type { ContainerId, FoundContainer } from "./runtime/runtime.ts";
 
@@ -11,15 +13,22 @@ export interface Adoption {
   readonly strays: readonly ContainerId[];
 }
 
-/** A stop signal that was written down may not have been sent: it is sent again. */
-function signalledAnew(record: MachineRecord, name: string): MachineRecord {
+/** What is on this host, with what an ended one had to say. */
+export type Found = FoundContainer & { readonly exit?: Ended };
+
+/** Steps towards its end that were written down may not have been taken: they are taken again. */
+function endingAnew(record: MachineRecord, name: string): MachineRecord {
   const container = containerOf(record, name);
-  if (container?.signalledMs === undefined) return record;
-  return withContainer(record, withoutSignals(container));
+  if (container?.signalledMs === undefined && container?.preStop === undefined) return record;
+  return withContainer(record, signalledAnew(container));
 }
 
-const UNKNOWN_EXIT_CODE = 137;
-const UNKNOWN_MESSAGE = "The container could not be located when the Machines API was started";
+const UNKNOWN_END = {
+  exitCode: 137,
+  oomKilled: false,
+  reason: "ContainerStatusUnknown",
+  message: "The container could not be located when the Machines API was started",
+} as const;
 
 /**
  * Running containers are adopted, ended ones get their exit, missing ones an unknown one, so that
@@ -27,8 +36,9 @@ const UNKNOWN_MESSAGE = "The container could not be located when the Machines AP
  */
 export function adoptionFor(
   record: MachineRecord,
-  found: readonly FoundContainer[],
+  found: readonly Found[],
   nowMs: number,
+  conducts: Conducts = new Map(),
 ): Adoption {
   const isKnown = ({ name, attempt }: ContainerId): boolean =>
     record.containers.some(
@@ -42,7 +52,7 @@ export function adoptionFor(
       const match = found.find(
         ({ id }) => id.name === container.name && id.attempt === container.attempt,
       );
-      return containerFound(so, container, match, nowMs);
+      return containerFound(so, container, match, conducts, nowMs);
     }, record);
   const isRunning = found.some(({ id, state }) => state === "running" && isKnown(id));
   return { record: adopted, isRunning, strays: strays.map(({ id }) => id) };
@@ -55,16 +65,18 @@ const isUp = (phase: ContainerRecord["phase"]): boolean =>
 export function containerFound(
   record: MachineRecord,
   container: ContainerRecord,
-  found: FoundContainer | undefined,
+  found: Found | undefined,
+  conducts: Conducts,
   nowMs: number,
 ): MachineRecord {
   const { name, phase } = container;
   if (found === undefined && phase === "starting") {
     return withContainer(record, { ...container, phase: "pending" });
   }
-  const started = found === undefined ? record : containerStarted(record, name, found.startedAtMs);
-  if (found?.state === "running") return signalledAnew(started, name);
-  if (found?.exit !== undefined) return containerExited(started, name, found.exit);
-  const end = { exitCode: UNKNOWN_EXIT_CODE, oomKilled: false, atMs: nowMs };
-  return containerExited(started, name, end, "ContainerStatusUnknown", UNKNOWN_MESSAGE);
+  const conduct = conducts.get(name);
+  const started =
+    found === undefined ? record : containerStarted(record, name, found.startedAtMs, conduct);
+  if (found?.state === "running") return endingAnew(started, name);
+  const unknown = { ...UNKNOWN_END, atMs: nowMs };
+  return containerExited(started, name, found?.exit ?? unknown, conduct);
 }

@@ -9,6 +9,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { Bundle } from "#core/fly/machine-protocol.ts";
+import { type Conducts, conductsOf } from "./conduct.ts";
 
 /**
  * Bundles on a tmpfs, readable by us alone: they hold tokens and secret values, so that a host's
@@ -17,6 +18,8 @@ import type { Bundle } from "#core/fly/machine-protocol.ts";
 export interface Bundles {
   has(machineId: string): boolean;
   read(machineId: string): Bundle | undefined;
+  /** Cheap; empty without a bundle. The same value until the next `write`. */
+  conducts(machineId: string): Conducts;
   write(machineId: string, bundle: Bundle): void;
   remove(machineId: string): void;
 }
@@ -30,22 +33,33 @@ export function bundlesIn(runDir: string): Bundles {
   const known = new Set(
     readdirSync(folder).flatMap((file) => file.match(/^(.+)\.json$/)?.[1] ?? []),
   );
+  const conducts = new Map<string, Conducts>();
+
+  function read(machineId: string): Bundle | undefined {
+    if (!known.has(machineId)) return undefined;
+    const bundle: Bundle = JSON.parse(readFileSync(fileOf(machineId), "utf8"));
+    return bundle;
+  }
+
   return {
     has: (machineId) => known.has(machineId),
-    read(machineId) {
-      if (!known.has(machineId)) return undefined;
-      const bundle: Bundle = JSON.parse(readFileSync(fileOf(machineId), "utf8"));
-      return bundle;
+    read,
+    conducts(machineId) {
+      const kept = conducts.get(machineId) ?? conductsOf(read(machineId));
+      if (known.has(machineId)) conducts.set(machineId, kept);
+      return kept;
     },
     write(machineId, bundle) {
       const file = fileOf(machineId);
       writeFileSync(`${file}.new`, JSON.stringify(bundle), { mode: 0o600 });
       renameSync(`${file}.new`, file);
       known.add(machineId);
+      conducts.delete(machineId);
     },
     remove(machineId) {
       rmSync(fileOf(machineId), { force: true });
       known.delete(machineId);
+      conducts.delete(machineId);
     },
   };
 }

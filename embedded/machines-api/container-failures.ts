@@ -1,7 +1,8 @@
 /** Tries that led to no running container, in the kubelet's words. Nothing here waits or acts. */
 import { KUBELET_BACK_OFF, longer } from "./back-off.ts";
+import type { Conducts } from "./conduct.ts";
 import { normal, told, warning } from "./container-events.ts";
-import { containerExited } from "./container-life.ts";
+import { containerExited, FAILURE_SHOWN_MS, showingFirst } from "./container-life.ts";
 import {
   type ContainerEnd,
   type ContainerRecord,
@@ -10,9 +11,6 @@ import {
   type MachineRecord,
   withContainer,
 } from "./record.ts";
-
-/** For how long `ErrImagePull` and its like are shown before the back-off is. */
-const FAILURE_SHOWN_MS = 1_000;
 
 /** Why an image or a start did not work, in the kubelet's words. */
 export interface ContainerFailure {
@@ -59,6 +57,25 @@ export function containerFailed(
   return told(first, name, warning("Failed", `Error: ${reason}`), nowMs);
 }
 
+/** Its bundle says why it is not to be started; another bundle may say something else. */
+export function containerRefused(
+  record: MachineRecord,
+  name: string,
+  conducts: Conducts,
+  nowMs: number,
+): MachineRecord {
+  const container = containerOf(record, name);
+  const refused = conducts.get(name)?.refused;
+  if (container?.phase !== "pending" || refused === undefined) return record;
+  const lastState = lastStateOf(container);
+  const waiting = withContainer(record, {
+    ...container,
+    ...(lastState === undefined ? {} : { lastState }),
+    shown: { waiting: refused },
+  });
+  return told(waiting, name, warning("Failed", `Error: ${refused.message}`), nowMs);
+}
+
 function backOffOf(
   image: string,
   message: string,
@@ -97,13 +114,7 @@ export function containerNotRunnable(
 ): MachineRecord {
   const end: ContainerEnd = { exitCode: 128, oomKilled: false, atMs: nowMs };
   const failed = told(record, name, warning("Failed", `Error: ${message}`), nowMs);
-  const ended = containerExited(failed, name, end, "StartError", message);
-  const container = containerOf(ended, name);
-  if (container?.shown.waiting === undefined) return ended;
-  const { reason, message: text = "" } = container.shown.waiting;
-  return withContainer(ended, {
-    ...container,
-    shown: { waiting: { reason: "RunContainerError", message } },
-    next: { atMs: nowMs + FAILURE_SHOWN_MS, reason, message: text },
-  });
+  const ended = containerExited(failed, name, { ...end, reason: "StartError", message });
+  if (containerOf(ended, name)?.shown.waiting === undefined) return ended;
+  return showingFirst(ended, name, "RunContainerError", message, nowMs);
 }

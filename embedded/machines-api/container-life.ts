@@ -4,17 +4,21 @@
  */
 import type { ContainerState } from "#core/fly/machine-protocol.ts";
 import { goDuration } from "./back-off.ts";
+import type { Conduct } from "./conduct.ts";
+import { withoutSignals } from "./container-ending.ts";
 import { normal, told, warning } from "./container-events.ts";
-import { crashBackOffAfter, hasRunLong, policyOf, restartFor } from "./policy.ts";
+import { crashBackOffAfter, hasRunLong, podOf, policyOf, restartFor } from "./policy.ts";
 import {
   type ContainerEnd,
   type ContainerRecord,
   containerOf,
+  isActive,
   iso,
   lastStateOf,
   type MachineRecord,
   withContainer,
 } from "./record.ts";
+import type { ContainerId } from "./runtime/runtime.ts";
 
 /** The written intent to start: the attempt is fixed, so that a later process recognises it. */
 export function containerStarting(
@@ -44,49 +48,73 @@ export function containerStarting(
   return told(counted, name, normal("Created", `Created container: ${name}`), nowMs);
 }
 
+/** Its process runs; the container counts as running only once its hook is done. */
+export function containerLaunched(
+  record: MachineRecord,
+  name: string,
+  launchedMs: number,
+): MachineRecord {
+  const container = containerOf(record, name);
+  if (container?.phase !== "starting" || container.launchedMs !== undefined) return record;
+  const changed = withContainer(record, { ...container, launchedMs });
+  return told(changed, name, normal("Started", `Started container ${name}`), launchedMs);
+}
+
 export function containerStarted(
   record: MachineRecord,
   name: string,
   startedMs: number,
+  { probes }: Conduct = {},
 ): MachineRecord {
-  const container = containerOf(record, name);
+  const launched = containerLaunched(record, name, startedMs);
+  const container = containerOf(launched, name);
   if (container?.phase !== "starting") return record;
-  const changed = withContainer(record, {
-    ...container,
+  const isStarted = probes?.startup === undefined;
+  const { launchedMs: _launched, ...rest } = container;
+  return withContainer(launched, {
+    ...rest,
     phase: "running",
-    hasStarted: true,
-    isStarted: true,
-    isReady: true,
+    hasStarted: container.hasStarted || isStarted,
+    isStarted,
+    isReady: isStarted && probes?.readiness === undefined,
     startedMs,
     failBackOffMs: 0,
     shown: { running: { startedAt: iso(startedMs) } },
   });
-  return told(changed, name, normal("Started", `Started container ${name}`), startedMs);
+}
+
+/** How a container ended, and what it had to say. */
+export interface Ended extends ContainerEnd {
+  /** Absent: what the exit says. */
+  readonly reason?: string;
+  readonly message?: string;
 }
 
 /** A container ended: its exit is told, and it waits for its next start or is done for good. */
 export function containerExited(
   record: MachineRecord,
   name: string,
-  end: ContainerEnd,
-  reason = reasonOf(end),
-  message?: string,
+  ended: Ended,
+  conduct: Conduct = {},
 ): MachineRecord {
   const container = containerOf(record, name);
   if (container === undefined) return record;
+  const { reason, message, ...end } = ended;
   const shown: ContainerState = {
     terminated: {
       exitCode: end.exitCode,
       ...(end.signal === undefined ? {} : { signal: end.signal }),
-      reason,
-      ...(message === undefined ? {} : { message }),
-      startedAt: iso(container.startedMs ?? end.atMs),
+      reason: reason ?? reasonOf(end),
+      ...(message === undefined || message === "" ? {} : { message }),
+      startedAt: iso(container.startedMs ?? container.launchedMs ?? end.atMs),
       finishedAt: iso(end.atMs),
       containerID: container.containerID,
     },
   };
-  const ended: ContainerRecord = {
-    ...withoutSignals(container),
+  const { ending } = container;
+  const { launchedMs: _launched, ...rest } = withoutSignals(container);
+  const done: ContainerRecord = {
+    ...rest,
     exit: end,
     shown,
     phase: "done",
@@ -95,19 +123,50 @@ export function containerExited(
     unreleased: [...container.unreleased, container.attempt],
   };
   if (record.stopping !== undefined || record.state === "destroying") {
-    return withContainer(record, ended);
+    return withContainer(record, done);
   }
-  const restart = restartFor(record, container, end);
-  if (!restart.again) return withContainer(record, ended);
+  const restart = restartFor(record, container, end, conduct);
+  if (!restart.again) return withContainer(record, done);
   const startsOver = hasRunLong(policyOf(record.config).crash, container, end);
   const again: ContainerRecord = {
-    ...ended,
+    ...done,
     phase: "pending",
     notBeforeMs: end.atMs + restart.delayMs,
     ...(startsOver ? { crashBackOffMs: 0, retries: 0 } : {}),
   };
-  if (restart.delayMs === 0) return withContainer(record, again);
-  return backingOff(record, again, shown, restart.delayMs, end.atMs);
+  const waiting =
+    restart.delayMs === 0
+      ? withContainer(record, again)
+      : backingOff(record, again, shown, restart.delayMs, end.atMs);
+  if (ending?.by !== "postStart") return waiting;
+  return showingFirst(waiting, name, "PostStartHookError", ending.message, end.atMs);
+}
+
+/** For how long `ErrImagePull` and its like are shown before the back-off is. */
+export const FAILURE_SHOWN_MS = 1_000;
+
+/** Shows for a moment why a container waits, and then what it shows now. */
+export function showingFirst(
+  record: MachineRecord,
+  name: string,
+  reason: string,
+  message: string | undefined,
+  nowMs: number,
+): MachineRecord {
+  const container = containerOf(record, name);
+  if (container === undefined) return record;
+  const lastState = lastStateOf(container);
+  const { waiting } = container.shown;
+  return withContainer(record, {
+    ...container,
+    ...(lastState === undefined ? {} : { lastState }),
+    shown: { waiting: { reason, ...(message === undefined ? {} : { message }) } },
+    next: {
+      atMs: nowMs + FAILURE_SHOWN_MS,
+      reason: waiting?.reason ?? reason,
+      message: waiting?.message ?? message ?? "",
+    },
+  });
 }
 
 function reasonOf(end: ContainerEnd): string {
@@ -133,45 +192,14 @@ function backingOff(
   return told(changed, name, warning("BackOff", text), nowMs);
 }
 
-/** `name_namespace(uid)` as the kubelet writes it; a Machine that is no Pod's goes by its own name. */
-function podOf(record: MachineRecord): string {
-  const { fks_pod, fks_namespace, fks_pod_uid } = record.config.metadata ?? {};
-  if (fks_pod === undefined || fks_namespace === undefined || fks_pod_uid === undefined) {
-    return `${record.name}_${record.app}(${record.id})`;
-  }
-  return `${fks_pod}_${fks_namespace}(${fks_pod_uid})`;
-}
-
-/** The stop signal or SIGKILL is about to be sent. */
-export function containerSignalled(
+/** The end of an attempt, whoever told it; one that is known or long past changes nothing. */
+export function endFound(
   record: MachineRecord,
-  name: string,
-  isKill: boolean,
-  nowMs: number,
+  { id, ...end }: Ended & { readonly id: ContainerId },
+  conduct: Conduct | undefined,
 ): MachineRecord {
-  const container = containerOf(record, name);
-  if (container === undefined) return record;
-  const isFirst = container.signalledMs === undefined;
-  const changed = withContainer(record, {
-    ...container,
-    signalledMs: container.signalledMs ?? nowMs,
-    ...(isKill ? { killed: true } : {}),
-  });
-  return isFirst
-    ? told(changed, name, normal("Killing", `Stopping container ${name}`), nowMs)
-    : changed;
-}
-
-/** What will not be started any more is done; it shows its last end, if it had one. */
-export function containerAbandoned(container: ContainerRecord): ContainerRecord {
-  if (container.phase !== "pending" && container.phase !== "refused") return container;
-  const { next: _next, ...rest } = container;
-  const isBetweenRuns = container.shown.waiting !== undefined && container.exit !== undefined;
-  if (!isBetweenRuns || container.lastState === undefined) return { ...rest, phase: "done" };
-  return { ...rest, phase: "done", shown: container.lastState };
-}
-
-export function withoutSignals(container: ContainerRecord): ContainerRecord {
-  const { signalledMs: _signalled, killed: _killed, ...rest } = container;
-  return rest;
+  const container = containerOf(record, id.name);
+  if (container?.attempt !== id.attempt || !isActive(container)) return record;
+  // The end may be known before the start was reported.
+  return containerExited(containerStarted(record, id.name, end.atMs), id.name, end, conduct);
 }

@@ -11,6 +11,7 @@ import { changes } from "./changes.ts";
 import { idsFrom } from "./ids.ts";
 import { type Keeper, machineKeeper } from "./keeper.ts";
 import { destroyAsked } from "./machine-life.ts";
+import { actionsOf } from "./probes/actions.ts";
 import { noImages } from "./runtime/no-images.ts";
 import { noRuntime } from "./runtime/none.ts";
 import { openStore, type Store } from "./store.ts";
@@ -48,6 +49,7 @@ async function withKeeper(
     bundles: bundlesIn(join(dir, "run")),
     addresses: addressesOf("0a0b0c0d", () => store.nextSerial()),
     changes: changes(),
+    actions: actionsOf(runtime, clock),
     ids: idsFrom(randomBytes, () => clock.now()),
     clock,
     log: memoryLog(),

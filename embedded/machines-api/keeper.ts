@@ -2,17 +2,18 @@
  * Keeps the Machines: holds their records, writes every change before anyone hears of it, and finds
  * again at the start what ran before.
  */
-import { adoptionFor } from "./adopt.ts";
 import type { Changes } from "./changes.ts";
-import { containerExited, containerStarted } from "./container-life.ts";
+import { endFound } from "./container-life.ts";
+import { adoptMachine, endsOf, type SpokenEnd } from "./ends.ts";
 import { machineNotFound } from "./errors.ts";
 import type { Ids } from "./ids.ts";
-import { containerOf, type MachineRecord } from "./record.ts";
+import { prober } from "./probes/prober.ts";
+import type { MachineRecord } from "./record.ts";
 import type { ContainerExit, FoundContainer } from "./runtime/runtime.ts";
 import { settled } from "./settled.ts";
 import { machineSlots, type Slot } from "./slot.ts";
-import type { Change, Parts } from "./steps.ts";
 import type { Store } from "./store.ts";
+import type { Change, Parts } from "./work.ts";
 import { machineWorker } from "./worker.ts";
 
 /** A destroyed Machine stays readable: clients ask for its last exit. */
@@ -45,10 +46,19 @@ export interface Keeper {
 }
 
 export function machineKeeper(deps: KeeperDeps): Keeper {
-  const { store, runtime, addresses, changes, clock, ids, log } = deps;
+  const { store, runtime, bundles, addresses, changes, clock, ids, log } = deps;
   const slots = machineSlots();
   const whole = new AbortController();
   const worker = machineWorker(deps, changeSlot, whole.signal);
+  const ends = endsOf(deps, whole.signal);
+  const probes = prober(
+    {
+      ...deps,
+      get: (id) => slots.get(id)?.record,
+      change: (id, how) => changeSlot(slotOf(id), how),
+    },
+    whole.signal,
+  );
 
   function slotOf(id: string): Slot {
     const slot = slots.get(id);
@@ -66,6 +76,7 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
       slot.record = stamped;
       if (stamped.state === "destroyed") forgetLater(stamped);
       worker.schedule(slot);
+      probes.look(stamped);
       changes.tell(stamped);
     } else worker.schedule(slot);
   }
@@ -82,36 +93,23 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
     clock.after(leftMs, () => insist("destroyed machine not forgotten", forget), whole.signal);
   }
 
-  /** Does what nobody would do again: what cannot be written now is written later. */
-  function insist(failure: string, work: () => void): void {
-    try {
-      work();
-    } catch (err) {
-      log.error(failure, { err, retry_in_ms: RETRY_MS });
-      clock.after(RETRY_MS, () => insist(failure, work), whole.signal);
-    }
+  const insist = (failure: string, work: () => void): void =>
+    insistOn(failure, work, { clock, log, signal: whole.signal });
+
+  /** An end is written once it is known what the container had to say. */
+  function exited(exit: ContainerExit): void {
+    const spoken = ends.withWords(exit);
+    if (spoken instanceof Promise) void spoken.then(endLater);
+    else endLater(spoken);
   }
 
-  function exited({ id, ...end }: ContainerExit): void {
-    const slot = slots.get(id.machineId);
-    if (slot === undefined || whole.signal.aborted) return;
-    changeSlot(slot, (record) => {
-      const container = containerOf(record, id.name);
-      if (container?.attempt !== id.attempt) return record;
-      if (container.phase !== "starting" && container.phase !== "running") return record;
-      // The end may be known before the start was reported.
-      return containerExited(containerStarted(record, id.name, end.atMs), id.name, end);
+  function endLater(end: SpokenEnd): void {
+    insist("end of a container not written", () => {
+      const slot = slots.get(end.id.machineId);
+      if (slot === undefined || whole.signal.aborted) return;
+      const conduct = bundles.conducts(end.id.machineId).get(end.id.name);
+      changeSlot(slot, (record) => endFound(record, end, conduct));
     });
-  }
-
-  async function adoptMachine(slot: Slot, found: readonly FoundContainer[]): Promise<void> {
-    const { record, isRunning, strays } = adoptionFor(slot.record, found, clock.now());
-    if (isRunning) slot.preparation = { wanted: 1, made: 1 };
-    for (const id of strays) {
-      await runtime.signal(id, "SIGKILL", whole.signal);
-      await runtime.release(id, whole.signal);
-    }
-    changeSlot(slot, () => record);
   }
 
   async function adopt(signal: AbortSignal): Promise<void> {
@@ -129,7 +127,9 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
     }
     for (const slot of slots.all()) {
       if (slot.record.state === "destroyed") continue;
-      await adoptMachine(slot, found.get(slot.record.id) ?? []);
+      const record = await adoptMachine({ ...deps, ends }, slot, found.get(slot.record.id) ?? []);
+      changeSlot(slot, () => record);
+      probes.look(slot.record);
     }
   }
 
@@ -161,6 +161,21 @@ export function machineKeeper(deps: KeeperDeps): Keeper {
       await worker.settle();
     },
   };
+}
+
+interface Insistence extends Pick<Parts, "clock" | "log"> {
+  readonly signal: AbortSignal;
+}
+
+/** Does what nobody would do again: what cannot be written now is written later. */
+function insistOn(failure: string, work: () => void, how: Insistence): void {
+  const { clock, log, signal } = how;
+  try {
+    work();
+  } catch (err) {
+    log.error(failure, { err, retry_in_ms: RETRY_MS });
+    clock.after(RETRY_MS, () => insistOn(failure, work, how), signal);
+  }
 }
 
 function runningContainers({ record }: Slot): readonly FoundContainer[] {

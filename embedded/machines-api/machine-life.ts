@@ -3,11 +3,12 @@
  * it, and what came of the steps. What follows from its containers is in `settled.ts`.
  */
 import type { MachineConfig } from "#core/fly/machine.ts";
-import { containerAbandoned } from "./container-life.ts";
+import type { Bundle } from "#core/fly/machine-protocol.ts";
+import { containerAbandoned } from "./container-ending.ts";
 import { freshContainers } from "./fresh-containers.ts";
 import { isPossible, type LifeEvent, nextState } from "./life.ts";
 import { type Moment, type NewEvent, withEvent } from "./machine-events.ts";
-import type { MachineRecord, Stopping } from "./record.ts";
+import type { ContainerRecord, MachineRecord, Stopping } from "./record.ts";
 
 export interface NewMachine {
   readonly id: string;
@@ -53,7 +54,7 @@ export function startAsked(record: MachineRecord, moment: Moment): MachineRecord
 
 /** Its containers start anew, and whatever stop was under way is over. */
 export function launched(record: MachineRecord, event: LifeEvent): MachineRecord {
-  const { stopping: _stopping, ...rest } = record;
+  const { stopping: _stopping, ended: _ended, ...rest } = record;
   const containers = freshContainers(record.config, record.containers);
   return { ...rest, state: nextState(record.state, event), containers };
 }
@@ -134,6 +135,30 @@ function ending(
 /** Nothing is left to live for: whatever still runs is stopped, with its grace. */
 export function endingByItself(record: MachineRecord, moment: Moment): MachineRecord {
   return ending(record, "stop", { to: "stopped", byItself: true }, moment);
+}
+
+/** A bundle came: what could not run as it was is tried again, and the deadline is the bundle's. */
+export function delivered(
+  record: MachineRecord,
+  { deadlineAt }: Pick<Bundle, "deadlineAt">,
+): MachineRecord {
+  const { deadlineMs: _deadline, ...rest } = record;
+  const containers = record.containers.map((container): ContainerRecord => {
+    if (container.phase !== "refused") return container;
+    return { ...container, phase: "pending", notBeforeMs: 0 };
+  });
+  const deadline = deadlineAt === undefined ? {} : { deadlineMs: Date.parse(deadlineAt) };
+  return { ...rest, ...deadline, containers };
+}
+
+const DEADLINE = {
+  reason: "DeadlineExceeded",
+  message: "Pod was active on the node longer than the specified deadline",
+} as const;
+
+/** Its time is over: whatever still runs is stopped, with its grace. */
+export function deadlineExceeded(record: MachineRecord, moment: Moment): MachineRecord {
+  return { ...endingByItself(record, moment), ended: DEADLINE };
 }
 
 /** From here on there is no way back: all that is left of the Machine goes. */

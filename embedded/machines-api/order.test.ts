@@ -1,11 +1,7 @@
 import { expect, test } from "bun:test";
 import type { ContainerConfig, MachineConfig } from "#core/fly/machine.ts";
-import {
-  containerExited,
-  containerSignalled,
-  containerStarted,
-  containerStarting,
-} from "./container-life.ts";
+import { containerSignalled } from "./container-ending.ts";
+import { containerExited, containerStarted, containerStarting } from "./container-life.ts";
 import { startAsked, stopAsked } from "./machine-life.ts";
 import { planFor } from "./plan.ts";
 import { type MachineRecord, withContainer } from "./record.ts";
@@ -14,7 +10,13 @@ import { at, container, POD_METADATA, startedMachine } from "./testing/records.t
 import { reportOf } from "./views.ts";
 
 function steps(record: MachineRecord, nowMs = 0): readonly string[] {
-  const around = { nowMs, isPrepared: true, hasBundle: true, imageSignals: new Map() };
+  const around = {
+    nowMs,
+    isPrepared: true,
+    hasBundle: true,
+    conducts: new Map(),
+    imageSignals: new Map(),
+  };
   return planFor(record, around).steps.map(
     (step) => `${step.do} ${step.key}${step.do === "signal" && step.isKill ? "!" : ""}`,
   );

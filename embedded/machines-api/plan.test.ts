@@ -1,17 +1,21 @@
 import { expect, test } from "bun:test";
-import {
-  containerExited,
-  containerSignalled,
-  containerStarted,
-  containerStarting,
-} from "./container-life.ts";
+import { containerSignalled } from "./container-ending.ts";
+import { containerExited, containerStarted, containerStarting } from "./container-life.ts";
 import { destroyAsked, stopAsked } from "./machine-life.ts";
-import { planFor, type Surroundings } from "./plan.ts";
+import { planFor } from "./plan.ts";
+import type { Surroundings } from "./plan-types.ts";
 import type { MachineRecord } from "./record.ts";
 import { at, machine, POD, POD_METADATA, startedMachine } from "./testing/records.ts";
 
 function around(changes: Partial<Surroundings> = {}): Surroundings {
-  return { nowMs: 0, isPrepared: true, hasBundle: true, imageSignals: new Map(), ...changes };
+  return {
+    nowMs: 0,
+    isPrepared: true,
+    hasBundle: true,
+    conducts: new Map(),
+    imageSignals: new Map(),
+    ...changes,
+  };
 }
 
 function running(): MachineRecord {

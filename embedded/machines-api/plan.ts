@@ -1,38 +1,7 @@
+import type { Plan, Surroundings, Want } from "./plan-types.ts";
 import { configOf, policyOf } from "./policy.ts";
 import { type ContainerRecord, containerOf, type MachineRecord } from "./record.ts";
 import { stopOf } from "./stop-order.ts";
-
-/** One effect on the host or one change of the record. Steps with one `key` never run together. */
-export type Step =
-  | { readonly do: "launch-first"; readonly key: "" }
-  | { readonly do: "prepare"; readonly key: "" }
-  | { readonly do: "remove"; readonly key: "" }
-  | { readonly do: "run"; readonly key: string }
-  | { readonly do: "back-off"; readonly key: string }
-  | { readonly do: "look"; readonly key: string }
-  | { readonly do: "release"; readonly key: string; readonly attempt: number }
-  | {
-      readonly do: "signal";
-      readonly key: string;
-      readonly signal: string;
-      readonly isKill: boolean;
-    };
-
-/** What the record does not say. */
-export interface Surroundings {
-  readonly nowMs: number;
-  /** This process saw the Machine's network made. */
-  readonly isPrepared: boolean;
-  readonly hasBundle: boolean;
-  /** Stop signals of the images, by container. */
-  readonly imageSignals: ReadonlyMap<string, string>;
-}
-
-export interface Plan {
-  readonly steps: readonly Step[];
-  /** When to look again though nothing happened. */
-  readonly wakeAtMs?: number;
-}
 
 /** Every step that may be taken for this Machine now. Pure. */
 export function planFor(record: MachineRecord, around: Surroundings): Plan {
@@ -44,14 +13,13 @@ export function planFor(record: MachineRecord, around: Surroundings): Plan {
   const wants = record.containers.map((container) => wantOf(record, container, around));
   const steps = wants.flatMap(({ step }) => (step === undefined ? [] : [step]));
   const wakes = wants.flatMap(({ atMs }) => (atMs === undefined ? [] : [atMs]));
-  if (mayRun(record) && !around.isPrepared) steps.push({ do: "prepare", key: "" });
+  if (mayRun(record)) {
+    const { deadlineMs = Number.POSITIVE_INFINITY } = record;
+    if (deadlineMs <= around.nowMs) return { steps: [{ do: "deadline", key: "" }] };
+    if (deadlineMs < Number.POSITIVE_INFINITY) wakes.push(deadlineMs);
+    if (!around.isPrepared) steps.push({ do: "prepare", key: "" });
+  }
   return wakes.length === 0 ? { steps } : { steps, wakeAtMs: Math.min(...wakes) };
-}
-
-/** The next step of one container, or when there may be one though nothing happens. */
-export interface Want {
-  readonly step?: Step;
-  readonly atMs?: number;
 }
 
 function wantOf(record: MachineRecord, container: ContainerRecord, around: Surroundings): Want {
@@ -61,9 +29,14 @@ function wantOf(record: MachineRecord, container: ContainerRecord, around: Surro
   // Nobody is starting it any more: the outcome was lost on its way here.
   if (container.phase === "starting") return { step: { do: "look", key } };
   if (container.phase === "running") {
-    return record.stopping === undefined ? {} : stopOf(record, container, around);
+    const isEnding = record.stopping !== undefined || container.ending !== undefined;
+    return isEnding ? stopOf(record, container, around) : resizeOf(container, around);
   }
-  if (container.phase !== "pending" || !mayRun(record)) return {};
+  return container.phase === "pending" && mayRun(record) ? startOf(record, container, around) : {};
+}
+
+function startOf(record: MachineRecord, container: ContainerRecord, around: Surroundings): Want {
+  const { name: key } = container;
   if (container.next !== undefined) {
     const isDue = container.next.atMs <= around.nowMs;
     return isDue ? { step: { do: "back-off", key } } : { atMs: container.next.atMs };
@@ -71,7 +44,42 @@ function wantOf(record: MachineRecord, container: ContainerRecord, around: Surro
   if (container.notBeforeMs > around.nowMs) return { atMs: container.notBeforeMs };
   const waits = policyOf(record.config).awaitsBundle && !around.hasBundle;
   if (waits || !around.isPrepared || !isUnblocked(record, container)) return {};
-  return { step: { do: "run", key } };
+  if (waitsForHook(record, container, around)) return {};
+  const refused = around.conducts.get(key)?.refused;
+  if (refused === undefined) return { step: { do: "run", key } };
+  const { reason, message } = container.shown.waiting ?? {};
+  const isShown = reason === refused.reason && message === refused.message;
+  return isShown ? {} : { step: { do: "refuse", key } };
+}
+
+/**
+ * As in the kubelet, which starts one after the other, a container's first start waits until the
+ * `postStart` hook of an earlier one is done, unless that one has trouble of its own.
+ */
+function waitsForHook(
+  { containers }: MachineRecord,
+  { name, startedMs }: ContainerRecord,
+  { conducts, nowMs }: Surroundings,
+): boolean {
+  if (startedMs !== undefined) return false;
+  const earlier = containers.slice(
+    0,
+    containers.findIndex((other) => other.name === name),
+  );
+  return earlier.some(
+    (other) =>
+      other.startedMs === undefined &&
+      (other.phase === "starting" || (other.phase === "pending" && other.notBeforeMs <= nowMs)) &&
+      conducts.get(other.name)?.hooks?.postStart !== undefined &&
+      conducts.get(other.name)?.refused === undefined,
+  );
+}
+
+function resizeOf(container: ContainerRecord, { conducts }: Surroundings): Want {
+  const resources = conducts.get(container.name)?.resources ?? {};
+  const { cpu_millis, memory_bytes } = container.resources ?? {};
+  const isSame = cpu_millis === resources.cpu_millis && memory_bytes === resources.memory_bytes;
+  return isSame ? {} : { step: { do: "resize", key: container.name, resources } };
 }
 
 /** States in which containers are started. */

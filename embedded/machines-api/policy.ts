@@ -4,7 +4,7 @@ import type {
   RestartConfig,
   StopConfig,
 } from "#core/fly/machine.ts";
-import { AWAITS_KEY } from "#core/fly/machine-protocol.ts";
+import { AWAITS_KEY, type RestartRule } from "#core/fly/machine-protocol.ts";
 import {
   type BackOff,
   KUBELET_BACK_OFF,
@@ -12,6 +12,7 @@ import {
   PLAIN_BACK_OFF,
   parseGoDuration,
 } from "./back-off.ts";
+import type { Conduct } from "./conduct.ts";
 import type { ContainerEnd, ContainerRecord, MachineRecord } from "./record.ts";
 import { roleOf } from "./roles.ts";
 
@@ -78,18 +79,32 @@ export function restartFor(
   record: MachineRecord,
   container: ContainerRecord,
   end: ContainerEnd,
+  { restartRules }: Conduct = {},
 ): Restart {
   const policy = policyOf(record.config);
   const wanted = configOf(record, container.name)?.restart ?? record.config.restart;
   const rule = ruleFor(record.config, container.name, wanted);
-  if (rule === "no" || (rule === "on-failure" && end.exitCode === 0 && !end.oomKilled)) {
-    return { again: false };
-  }
+  const isFailure = end.exitCode !== 0 || end.oomKilled || container.ending !== undefined;
+  const isWanted = rule === "always" || (rule === "on-failure" && isFailure);
+  if (!isWanted && !isRuled(restartRules, end)) return { again: false };
   const ranLong = hasRunLong(policy.crash, container, end);
   const retries = ranLong ? 0 : container.retries;
   const limit = rule === "always" ? Number.POSITIVE_INFINITY : maxRetries(policy, wanted);
   if (retries >= limit) return { again: false };
   return { again: true, delayMs: ranLong ? 0 : container.crashBackOffMs };
+}
+
+/** Whether a container that is ended because a check failed comes back. */
+export function startsAgainAfterFailure(record: MachineRecord, name: string): boolean {
+  const wanted = configOf(record, name)?.restart ?? record.config.restart;
+  return ruleFor(record.config, name, wanted) !== "no";
+}
+
+/** A rule of its own says that an end like this one is not the last. */
+function isRuled(rules: readonly RestartRule[] = [], { exitCode }: ContainerEnd): boolean {
+  return rules.some(
+    ({ operator, exitCodes }) => exitCodes.includes(exitCode) === (operator === "In"),
+  );
 }
 
 /** An init container is there to end, a sidecar to stay. */
@@ -148,4 +163,13 @@ function defaultSignal({ containers = [] }: MachineConfig): string {
 function timeoutOf({ timeout }: StopConfig): number | undefined {
   if (timeout === undefined) return undefined;
   return typeof timeout === "number" ? timeout / 1e6 : parseGoDuration(timeout);
+}
+
+/** `name_namespace(uid)` as the kubelet writes it; a Machine that is no Pod's goes by its own name. */
+export function podOf(record: MachineRecord): string {
+  const { fks_pod, fks_namespace, fks_pod_uid } = record.config.metadata ?? {};
+  if (fks_pod === undefined || fks_namespace === undefined || fks_pod_uid === undefined) {
+    return `${record.name}_${record.app}(${record.id})`;
+  }
+  return `${fks_pod}_${fks_namespace}(${fks_pod_uid})`;
 }

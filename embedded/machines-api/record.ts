@@ -5,7 +5,12 @@ import type {
   MachineId,
   MachineState,
 } from "#core/fly/machine.ts";
-import type { ContainerEvent, ContainerState } from "#core/fly/machine-protocol.ts";
+import type {
+  ContainerEvent,
+  ContainerResources,
+  ContainerState,
+} from "#core/fly/machine-protocol.ts";
+import type { StartedUser } from "./runtime/runtime.ts";
 
 /** All the server knows of one Machine; a new value for every change, the store keeps it as it is. */
 export interface MachineRecord {
@@ -35,6 +40,10 @@ export interface MachineRecord {
   readonly imageRef?: ImageRef;
   readonly networkReadyMs?: number;
   readonly stopping?: Stopping;
+  /** When all that still runs is stopped. */
+  readonly deadlineMs?: number;
+  /** Why it ended all of its containers by itself. */
+  readonly ended?: { readonly reason: string; readonly message: string };
   readonly cordoned: boolean;
   readonly lease?: LeaseRecord;
   readonly destroyedMs?: number;
@@ -82,8 +91,13 @@ export interface ContainerRecord {
   /** It runs, and its startup check, if any, passed. */
   readonly isStarted: boolean;
   readonly isReady: boolean;
-  /** Since the Machine was last started. */
+  /** Of its last start since the Machine was started. */
   readonly startedMs?: number;
+  /** Its process runs and it counts as running once its hook is done. */
+  readonly launchedMs?: number;
+  /** Limits in force; absent: the Machine's. */
+  readonly resources?: ContainerResources;
+  readonly user?: StartedUser;
   /** Before this it is not tried again. */
   readonly notBeforeMs: number;
   readonly crashBackOffMs: number;
@@ -92,11 +106,25 @@ export interface ContainerRecord {
   readonly retries: number;
   /** What it shows from `atMs` on while it waits. */
   readonly next?: { readonly atMs: number; readonly reason: string; readonly message: string };
+  /** It is ended though its Machine goes on. */
+  readonly ending?: ContainerEnding;
+  readonly preStop?: "runs" | "done";
   readonly signalledMs?: number;
   readonly killed?: boolean;
   readonly exit?: ContainerEnd;
   /** Attempts that ended and still hold something on the host. */
   readonly unreleased: readonly number[];
+}
+
+export interface ContainerEnding {
+  readonly by: "liveness" | "startup" | "postStart";
+  /** What the event `Killing` says. */
+  readonly killing: string;
+  /** What the container's own state says until it is tried again. */
+  readonly message?: string;
+  readonly sinceMs: number;
+  /** Absent: what the config says. */
+  readonly timeoutMs?: number;
 }
 
 export interface ContainerEnd {

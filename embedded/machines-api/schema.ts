@@ -203,37 +203,3 @@ export const leaseBody = z.looseObject({
   ttl: z.number().exactOptional(),
   description: text.exactOptional(),
 });
-
-const volumeFile = z.looseObject({
-  path: text.refine(isInside, "must stay inside the volume"),
-  mode: z.number().int(),
-  content: text,
-});
-
-export const volumeFilesBody = z.array(volumeFile);
-
-export const bundleBody = z.looseObject({
-  containers: z.record(
-    text,
-    z.looseObject({
-      env: z.array(z.looseObject({ name: text, value: text })).exactOptional(),
-      entrypoint: strings.exactOptional(),
-      cmd: strings.exactOptional(),
-      workingDir: text.exactOptional(),
-      imagePullPolicy: z.enum(["Always", "IfNotPresent", "Never"]).exactOptional(),
-      resources: z
-        .looseObject({
-          cpu_millis: z.number().positive().exactOptional(),
-          memory_bytes: z.number().positive().exactOptional(),
-        })
-        .exactOptional(),
-      readOnlyMounts: strings.exactOptional(),
-    }),
-  ),
-  volumes: z.record(text, volumeFilesBody),
-  hosts: z.array(z.looseObject({ ip: text, hostnames: strings })).exactOptional(),
-});
-
-function isInside(path: string): boolean {
-  return path !== "" && !path.startsWith("/") && !path.split("/").includes("..");
-}

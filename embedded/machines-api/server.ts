@@ -14,6 +14,7 @@ import type { Images } from "./images/images.ts";
 import { machineKeeper } from "./keeper.ts";
 import { bucketFor, limits as newLimits } from "./limits.ts";
 import { metricsOf } from "./metrics.ts";
+import { actionsOf } from "./probes/actions.ts";
 import type { Session } from "./protocol/channels.ts";
 import { protocolRoutes } from "./protocol/routes.ts";
 import { actionRoutes } from "./routes/actions.ts";
@@ -74,7 +75,8 @@ export async function serveMachinesApi(
   const bundles = bundlesIn(deps.runDir);
   const addresses = addressesOf(deps.networkId, () => store.nextSerial());
   const changes = newChanges();
-  const parts = { store, runtime, images, bundles, addresses, changes, ids, clock, log };
+  const actions = actionsOf(runtime, clock);
+  const parts = { store, runtime, images, bundles, addresses, actions, changes, ids, clock, log };
   const keeper = machineKeeper(parts);
   const metrics = metricsOf(() => keeper.all());
   await keeper.adopt(signal);

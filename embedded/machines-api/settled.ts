@@ -1,5 +1,5 @@
 import type { ExitEvent } from "#core/fly/machine.ts";
-import { withoutSignals } from "./container-life.ts";
+import { withoutSignals } from "./container-ending.ts";
 import { freshContainers } from "./fresh-containers.ts";
 import { isPossible, nextState } from "./life.ts";
 import { type Moment, withEvent } from "./machine-events.ts";

@@ -1,4 +1,4 @@
-import type { Step } from "./plan.ts";
+import type { Step } from "./plan-types.ts";
 import type { MachineRecord } from "./record.ts";
 
 /** One Machine in memory: its record, and what a new process would not know. */
@@ -8,6 +8,8 @@ export interface Slot {
   readonly retries: Map<string, { readonly atMs: number; readonly delayMs: number }>;
   /** Stop signals of the images, by container. */
   readonly imageSignals: Map<string, string>;
+  /** Hooks that run, by container; aborting one ends the waiting for it. */
+  readonly hooks: Map<string, AbortController>;
   /** How often the network was asked for, and which of these this process saw made: hosts may change. */
   preparation: { readonly wanted: number; readonly made: number };
   isScheduled: boolean;
@@ -20,6 +22,7 @@ function slotFor(record: MachineRecord): Slot {
     busy: new Map(),
     retries: new Map(),
     imageSignals: new Map(),
+    hooks: new Map(),
     preparation: { wanted: 1, made: 0 },
     isScheduled: false,
     timer: undefined,

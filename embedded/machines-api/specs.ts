@@ -8,7 +8,12 @@ import type {
   MachineConfig,
   MachineFile,
 } from "#core/fly/machine.ts";
-import type { Bundle, VolumeFile } from "#core/fly/machine-protocol.ts";
+import type {
+  Bundle,
+  ContainerBundle,
+  ContainerMount,
+  VolumeFile,
+} from "#core/fly/machine-protocol.ts";
 import { RESOLVER } from "#core/fly/network.ts";
 import type { Image } from "./images/images.ts";
 import { configOf } from "./policy.ts";
@@ -59,9 +64,9 @@ export function machineSpecFor(
     },
     cpuMillis: guest.cpus * 1_000,
     memoryBytes: guest.memory_mb * MIB,
-    sysctls: {},
-    sharesProcesses: false,
-    fsGroup: undefined,
+    sysctls: bundle?.sysctls ?? {},
+    sharesProcesses: bundle?.sharesProcesses ?? false,
+    fsGroup: bundle?.fsGroup,
   };
 }
 
@@ -105,22 +110,31 @@ export function containerSpecFor(source: SpecSource): SpecResult {
       env: envOf(source, config),
       cwd: given.workingDir ?? (image.config.WorkingDir || "/"),
       user: config.user ?? image.config.User ?? "",
-      groups: [],
-      security: undefined,
-      sharesProcesses: false,
-      stdin: false,
-      stdinOnce: false,
-      tty: record.config.containers === undefined && record.config.init?.tty === true,
+      ...identityFor(record.config, bundle, given),
       cpuMillis: given.resources?.cpu_millis,
       memoryBytes: given.resources?.memory_bytes,
-      mounts: mounts.map((mount) => ({
-        ...mount,
-        readOnly: given.readOnlyMounts?.includes(mount.volume.name) ?? false,
-      })),
+      mounts,
       files,
-      terminationMessagePath: undefined,
+      terminationMessagePath: given.terminationMessage?.path,
     },
   };
+}
+
+/** Who its processes are, and what they are connected to. */
+function identityFor(machine: MachineConfig, bundle: Bundle | undefined, given: ContainerBundle) {
+  return {
+    groups: bundle?.fsGroup === undefined ? [] : [bundle.fsGroup],
+    security: given.security,
+    sharesProcesses: bundle?.sharesProcesses ?? false,
+    stdin: given.stdin ?? false,
+    stdinOnce: given.stdinOnce ?? false,
+    tty: given.tty ?? hasTerminal(machine),
+  };
+}
+
+/** Of a Machine with one image. */
+function hasTerminal({ containers, init }: MachineConfig): boolean {
+  return containers === undefined && init?.tty === true;
 }
 
 function refused(message: string): SpecResult {
@@ -195,10 +209,17 @@ function mountsOf(
   bundle: Bundle | undefined,
 ): readonly MountSpec[] | string {
   const mounts: MountSpec[] = [];
-  for (const { name, path } of config.mounts ?? []) {
+  const given = bundle?.containers[config.name] ?? {};
+  const wanted: readonly ContainerMount[] = given.mounts ?? config.mounts ?? [];
+  for (const { name, path, subPath, readOnly } of wanted) {
     const volume = volumeOf(machine, name, bundle);
     if (volume === undefined) return `volume "${name}" of mount "${path}" is not defined`;
-    mounts.push({ volume, path, readOnly: false });
+    mounts.push({
+      volume,
+      path,
+      ...(subPath === undefined ? {} : { subPath }),
+      readOnly: readOnly ?? given.readOnlyMounts?.includes(name) ?? false,
+    });
   }
   return mounts;
 }

@@ -75,6 +75,7 @@ export function reportOf(record: MachineRecord, hasBundle: boolean): MachineRepo
     ...(networkReadyAt === undefined ? {} : { networkReadyAt }),
     containers: record.containers.map((container) => containerReport(record, container)),
     events: record.containerEvents,
+    ...(record.ended === undefined ? {} : { ended: record.ended }),
   };
 }
 
@@ -107,6 +108,8 @@ function containerReport({ config }: MachineRecord, container: ContainerRecord):
     state: container.shown,
     ...(container.lastState === undefined ? {} : { lastState: container.lastState }),
     started: container.isStarted,
+    ...(container.resources === undefined ? {} : { resources: container.resources }),
+    ...(container.user === undefined ? {} : { user: container.user }),
     ready: container.isReady || (isDone && roleOf(config, container.name) === "init"),
   };
 }

@@ -1,8 +1,10 @@
 import { gate } from "./gate.ts";
-import { planFor, type Step } from "./plan.ts";
+import { planFor } from "./plan.ts";
+import type { Step } from "./plan-types.ts";
 import { containerOf } from "./record.ts";
 import type { Slot } from "./slot.ts";
-import { type Change, type Parts, performStep } from "./steps.ts";
+import { performStep } from "./steps.ts";
+import type { Change, Parts } from "./work.ts";
 
 /** How many containers are made or removed at one time: the host has to breathe. */
 const WORK_AT_ONCE = 8;
@@ -42,9 +44,11 @@ export function machineWorker(
       nowMs,
       isPrepared: slot.preparation.made === slot.preparation.wanted,
       hasBundle: bundles.has(slot.record.id),
+      conducts: bundles.conducts(slot.record.id),
       imageSignals: slot.imageSignals,
     });
     cancelOutdated(slot);
+    cutHooks(slot, plan.steps);
     let wakeAtMs = plan.wakeAtMs ?? Number.POSITIVE_INFINITY;
     for (const step of plan.steps) {
       if (slot.busy.has(step.key) || (step.do === "remove" && slot.busy.size > 0)) continue;
@@ -110,11 +114,25 @@ export function machineWorker(
   };
 }
 
+/** A hook of one that is to stop is not waited for; nor is `preStop` longer than the grace. */
+function cutHooks(slot: Slot, steps: readonly Step[]): void {
+  for (const [name, hook] of slot.hooks) {
+    const doing = slot.busy.get(name)?.step.do;
+    const isStopping = doing === "run" && slot.record.stopping !== undefined;
+    const isLate = steps.some((step) => step.key === name && step.do === "signal");
+    if (isStopping || (doing === "pre-stop" && isLate)) {
+      hook.abort(new Error("nobody waits for it any more"));
+    }
+  }
+}
+
 /** Ends work whose result nobody wants any more: a pull for a Machine that is being stopped. */
 function cancelOutdated(slot: Slot): void {
   for (const [key, { step, controller }] of slot.busy) {
     const phase = containerOf(slot.record, key)?.phase;
-    const isUnwanted = step.do === "run" && phase !== "pending" && phase !== "starting";
+    const isUnwanted =
+      (step.do === "run" && phase !== "pending" && phase !== "starting") ||
+      (step.do === "pre-stop" && phase !== "running");
     const isLate = slot.record.state === "destroying" && step.do !== "remove";
     if (isUnwanted || isLate) controller.abort(new Error("nobody waits for it any more"));
   }

@@ -1,5 +1,6 @@
 import { FksError } from "#core/errors.ts";
 import type { Bundle, VolumeFile } from "#core/fly/machine-protocol.ts";
+import { delivered } from "../machine-life.ts";
 import type { MachineRecord } from "../record.ts";
 import type { Api } from "../routes/context.ts";
 import { filesVolume } from "../specs.ts";
@@ -14,13 +15,23 @@ export async function deliver(
   refuseGone(record);
   const { id } = record;
   bundles.write(id, bundle);
-  if ((bundle.hosts ?? []).length > 0) keeper.prepareAgain(id);
-  // Nothing of the record changes, but its readers have to hear that it waits no longer.
-  keeper.change(id, (current) => ({ ...current }));
+  if (concernsMachine(bundle)) keeper.prepareAgain(id);
+  // Its readers have to hear that it waits no longer, also when nothing else changes.
+  keeper.change(id, (current) => delivered(current, bundle));
   if (!hasRun(record)) return;
   for (const [name, files] of Object.entries(bundle.volumes)) {
     await runtime.writeVolume(id, filesVolume(name, files), signal);
   }
+}
+
+/** It says something about the Machine as a whole, which may be there already. */
+function concernsMachine({ hosts = [], sysctls = {}, sharesProcesses, fsGroup }: Bundle): boolean {
+  return (
+    hosts.length > 0 ||
+    Object.keys(sysctls).length > 0 ||
+    sharesProcesses === true ||
+    fsGroup !== undefined
+  );
 }
 
 /** Replaces the files of one volume, for running containers and for later starts. */
