@@ -1,8 +1,10 @@
 /** A whole fks-node for end-to-end tests: the compiled executable, its own data directory, real Pods. */
-import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { PartReport, StatusReport } from "#core/status/report.ts";
 import type { EngineName } from "#embedded/control-plane/engine.ts";
+import type { K3sShape } from "#test/programs/k3s-shaped.ts";
 import { ENGINE_NAME, type TestEngine, testEngine } from "./engine.ts";
 import { eventually, type Ran, type RunOptions, run, succeed } from "./process.ts";
 
@@ -26,12 +28,19 @@ export interface Cluster {
   server(): Promise<string>;
   /** fks-node's own subcommands with this data directory. */
   fks(args: readonly string[], options?: RunOptions): Promise<Ran>;
+  /** What `fks-node status` tells, and of it a child of `serve`. */
+  status(): Promise<StatusReport>;
+  part(name: string): Promise<PartReport>;
   /** The command line of kubectl, for tests that drive it by hand. */
   kubectlCommand(args: readonly string[]): readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** What `serve` printed so far. */
   output(): string;
-  start(): Promise<void>;
+  /** Starts `serve` and waits until its Nodes are Ready. A K3s that is named is used from then on. */
+  start(k3s?: string): Promise<void>;
+  /** Its two halves. */
+  launch(k3s?: string): void;
+  ready(): Promise<void>;
   /** SIGTERM, and the time it took until it was gone, in milliseconds. */
   stop(): Promise<number>;
   /** SIGKILL to `serve` alone. */
@@ -40,15 +49,21 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
+interface ClusterOptions {
+  readonly engine?: EngineName;
+  /** Of the stand-in for K3s. */
+  readonly shape?: K3sShape;
+}
+
 /** Starts a cluster and waits until its Nodes are Ready. `flags` go to `serve`. */
 export async function startCluster(
   flags: readonly string[] = [],
-  engineName: EngineName = ENGINE_NAME,
+  { engine: engineName = ENGINE_NAME, shape }: ClusterOptions = {},
 ): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), "fks-e2e-"));
   const dataDir = join(folder, "data");
-  const engine = await testEngine(engineName, join(folder, "k3s"));
-  const env = {
+  const engine = await testEngine(engineName, join(folder, "k3s"), shape);
+  const env: Record<string, string> = {
     ...engine.env,
     KUBECONFIG: join(dataDir, "kubeconfig"),
     // A K3s that is asked for kubectl unpacks itself where it has been unpacked.
@@ -94,7 +109,14 @@ export async function startCluster(
         ...options,
         env: { ...env, ...options?.env },
       }),
-    async start() {
+    async status() {
+      const { stdout, stderr } = await cluster.fks(["status", "-o", "json"]);
+      if (stdout === "") throw new Error(stderr);
+      return JSON.parse(stdout);
+    },
+    part: async (name) => partIn(await cluster.status(), name),
+    launch(k3s) {
+      if (k3s !== undefined) env["FKS_K3S_BIN"] = k3s;
       const file = openSync(outputFile, "a");
       serve = Bun.spawn([EXECUTABLE, "serve", "--data-dir", dataDir, ...flags], {
         stdin: "ignore",
@@ -102,6 +124,13 @@ export async function startCluster(
         stderr: file,
         env: { ...process.env, ...env },
       });
+      closeSync(file);
+    },
+    async start(k3s) {
+      cluster.launch(k3s);
+      await cluster.ready();
+    },
+    async ready() {
       await eventually("every Node is Ready", () => nodesReady(cluster, running()), {
         timeoutMs: START_TIMEOUT_MS,
         explain: async () => output(),
@@ -127,6 +156,13 @@ export async function startCluster(
   };
   await cluster.start();
   return cluster;
+}
+
+/** What a report tells of one child. Throws when it names none. */
+export function partIn({ parts }: Pick<StatusReport, "parts">, name: string): PartReport {
+  const found = parts.find((part) => part.name === name);
+  if (found !== undefined) return found;
+  throw new Error(`status names no ${name}, only ${parts.map((part) => part.name).join(", ")}`);
 }
 
 interface NodeList {

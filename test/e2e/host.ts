@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { PartReport, StatusReport } from "#core/status/report.ts";
 import { inOwnNetwork } from "#scripts/own-network.ts";
 import type { K3sShape } from "#test/programs/k3s-shaped.ts";
-import { EXECUTABLE } from "./cluster.ts";
+import { EXECUTABLE, partIn } from "./cluster.ts";
 import { ENGINE_NAME, type TestEngine, testEngine } from "./engine.ts";
 import { eventually, type Ran, type RunOptions, run } from "./process.ts";
 
@@ -64,7 +64,13 @@ export async function ownHost(shape: K3sShape = {}): Promise<Host> {
   const dataDir = join(folder, "data");
   const engine = await testEngine(ENGINE_NAME, join(folder, "k3s"), shape);
   const network = await ownNetwork();
-  const common = { ...engine.env, KUBECONFIG: join(dataDir, "kubeconfig"), NO_COLOR: "1" };
+  const common = {
+    ...engine.env,
+    KUBECONFIG: join(dataDir, "kubeconfig"),
+    // A K3s that is asked for kubectl unpacks itself where it has been unpacked.
+    K3S_DATA_DIR: join(dataDir, "k3s"),
+    NO_COLOR: "1",
+  };
   const lives: Life[] = [];
 
   const insideCommand: Host["insideCommand"] = (command) => [...network.enter, ...command];
@@ -87,12 +93,7 @@ export async function ownHost(shape: K3sShape = {}): Promise<Host> {
       if (stdout === "") throw new Error(stderr);
       return JSON.parse(stdout);
     },
-    async part(name) {
-      const { parts } = await host.status();
-      const found = parts.find((part) => part.name === name);
-      if (found === undefined) throw new Error(`status names no ${name}`);
-      return found;
-    },
+    part: async (name) => partIn(await host.status(), name),
     inside: (command, options = {}) =>
       run(insideCommand(command), { ...options, env: { ...common, ...options.env } }),
     async [Symbol.asyncDispose]() {

@@ -1,4 +1,6 @@
 /** Small Kubernetes objects for end-to-end tests. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Pod } from "#core/kube/pod.ts";
 import type { Cluster } from "./cluster.ts";
 import { WEB_IMAGE } from "./images.ts";
@@ -77,6 +79,37 @@ export function podWhen(
 export const isRunning = (pod: Pod): boolean =>
   pod.status?.phase === "Running" &&
   pod.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
+
+/** What a restart must not change of a Pod: who it is, where it runs, since when it is Ready. */
+export const lifeOf = (pod: Pod): object => ({
+  name: pod.metadata.name,
+  uid: pod.metadata.uid,
+  podIP: pod.status?.podIP,
+  phase: pod.status?.phase,
+  ready: pod.status?.conditions?.find(({ type }) => type === "Ready"),
+  containers: pod.status?.containerStatuses?.map(({ containerID, restartCount, state }) => ({
+    containerID,
+    restartCount,
+    state,
+  })),
+});
+
+/** The processes of this cluster's containers on this host. */
+export function containerPids({ dataDir }: Cluster): readonly number[] {
+  const { networkId } = JSON.parse(readFileSync(join(dataDir, "cluster.json"), "utf8"));
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && cgroupOf(name).includes(`fks-${networkId}`))
+    .map(Number)
+    .toSorted((a, b) => a - b);
+}
+
+function cgroupOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, "utf8");
+  } catch {
+    return ""; // Gone while we looked.
+  }
+}
 
 /** What the web image answers at this address, once it listens: a Pod is Ready when it has started. */
 export function pageOf(address: string | undefined): Promise<string> {

@@ -3,34 +3,14 @@ import type { Pod } from "#core/kube/pod.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 import { API_PART, CONTROL_PLANE_PARTS, ENGINE_NAME } from "./engine.ts";
 import { loadImages } from "./images.ts";
-import { deploymentOf, isRunning, podGone, podOf, podWhen } from "./objects.ts";
+import { deploymentOf, isRunning, lifeOf, podGone, podOf, podWhen } from "./objects.ts";
 import { eventually, succeed } from "./process.ts";
 
 interface PodList {
   readonly items: readonly Pod[];
 }
 
-interface Part {
-  readonly name: string;
-  readonly pid?: number;
-  readonly restarts: number;
-}
-
 const PODS = 50;
-
-/** What a restart must not change of a Pod: who it is, where it runs, since when it is Ready. */
-const lifeOf = (pod: Pod): object => ({
-  name: pod.metadata.name,
-  uid: pod.metadata.uid,
-  podIP: pod.status?.podIP,
-  phase: pod.status?.phase,
-  ready: pod.status?.conditions?.find(({ type }) => type === "Ready"),
-  containers: pod.status?.containerStatuses?.map(({ containerID, restartCount, state }) => ({
-    containerID,
-    restartCount,
-    state,
-  })),
-});
 
 describe("death and return", () => {
   let cluster: Cluster;
@@ -46,15 +26,6 @@ describe("death and return", () => {
   const lives = async (): Promise<readonly object[]> =>
     (await cluster.get<PodList>("pods", "-l", "app=fleet")).items.map(lifeOf);
 
-  /** A child of `serve`, as its status tells. */
-  const part = async (name: string): Promise<Part> => {
-    const { stdout } = await cluster.fks(["status", "-o", "json"]);
-    const parts: readonly Part[] = JSON.parse(stdout).parts;
-    const found = parts.find((one) => one.name === name);
-    if (found === undefined) throw new Error(`status names no ${name}: ${stdout}`);
-    return found;
-  };
-
   const allReady = async (): Promise<true | undefined> =>
     (await cluster.fks(["status"])).exitCode === 0 ? true : undefined;
 
@@ -69,10 +40,10 @@ describe("death and return", () => {
     "kill -9 of %s changes nothing about Pods that run, and new ones come up afterwards",
     async (name) => {
       const before = await lives();
-      const { pid = 0 } = await part(name);
+      const { pid = 0 } = await cluster.part(name);
       process.kill(pid, "SIGKILL");
       const isBack = async (): Promise<true | undefined> =>
-        (await part(name)).pid === pid ? undefined : allReady();
+        (await cluster.part(name)).pid === pid ? undefined : allReady();
       await eventually(`${name} is back`, isBack, { timeoutMs: 60_000 });
       await workAgain(`after-${name}`);
       expect(await lives()).toEqual([...before]);
@@ -103,7 +74,7 @@ describe("death and return", () => {
   test("Pods deleted while fks-node was down take their Machines with them when it is back", async () => {
     await cluster.apply(podOf("leaver"));
     const pod = await podWhen(cluster, "leaver", isRunning);
-    const { pid: kubelet = 0 } = await part("kubelet");
+    const { pid: kubelet = 0 } = await cluster.part("kubelet");
     process.kill(kubelet, "SIGSTOP");
     await cluster.kubectl(["delete", "pod", "leaver", "--force", "--grace-period=0"]);
     process.kill(kubelet, "SIGKILL");
@@ -122,7 +93,7 @@ describe("death and return", () => {
 
   test("an API server that is away for a minute costs no Pod its Ready condition", async () => {
     const before = await lives();
-    const { restarts } = await part(API_PART[ENGINE_NAME]);
+    const { restarts } = await cluster.part(API_PART[ENGINE_NAME]);
     const server = new URL(await cluster.server());
     const away = `ip6 daddr ${server.hostname.slice(1, -1)} tcp dport ${server.port} drop`;
     // Nobody reaches it; `serve` takes it for dead after a minute and starts it again, in vain.
@@ -130,7 +101,7 @@ describe("death and return", () => {
       stdin: `table inet fks_test { chain away { type filter hook output priority 0; ${away}; }; }\n`,
     });
     const isGivenUp = async (): Promise<true | undefined> =>
-      (await part(API_PART[ENGINE_NAME])).restarts > restarts ? true : undefined;
+      (await cluster.part(API_PART[ENGINE_NAME])).restarts > restarts ? true : undefined;
     await eventually("serve starts it again", isGivenUp, { timeoutMs: 90_000 });
     await succeed(["nft", "delete", "table", "inet", "fks_test"]);
     await eventually("all is ready", allReady, { timeoutMs: 60_000 });

@@ -39,8 +39,8 @@ test.each(PAIRS[ENGINE_NAME])(
   "two instances run side by side, %s and %s, each with its own Pods, and leave nothing behind",
   async (first, second) => {
     const [one, two] = await Promise.all([
-      startCluster(["--name", "one"], first),
-      startCluster(["--name", "two"], second),
+      startCluster(["--name", "one"], { engine: first }),
+      startCluster(["--name", "two"], { engine: second }),
     ]);
     const ids = [one, two].map(({ dataDir }): string => {
       const { networkId } = JSON.parse(readFileSync(join(dataDir, "cluster.json"), "utf8"));

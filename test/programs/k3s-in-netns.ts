@@ -186,8 +186,8 @@ function runOf(
   return self;
 }
 
-/** Processes that it started, of one part or of all. */
-export function partsOf({ process: { pid } }: K3sRun, part = ""): number[] {
+/** Processes that the stand-in with this pid started, of one part or of all. */
+export function partsOf(pid: number, part = ""): number[] {
   return readdirSync(`/proc/${pid}/task`)
     .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" "))
     .filter((child) => child !== "")

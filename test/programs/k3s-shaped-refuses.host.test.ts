@@ -107,8 +107,8 @@ describe.skipIf(cannotRunK3s)("a stand-in for K3s that is asked for what cannot 
     const k3s = host.start({ args });
     await k3s.ready();
     expect(k3s.log()).toContain("Waiting for untainted node");
-    expect(partsOf(k3s, "scheduler")).toEqual([]);
-    expect(partsOf(k3s, "controller-manager")).toHaveLength(1);
+    expect(partsOf(k3s.process.pid, "scheduler")).toEqual([]);
+    expect(partsOf(k3s.process.pid, "controller-manager")).toHaveLength(1);
   }, 60_000);
 
   test("reaches no node while its egress goes through agents", async () => {

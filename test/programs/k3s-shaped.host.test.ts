@@ -215,7 +215,7 @@ describe.skipIf(cannotRunK3s)("a stand-in for K3s over its life", () => {
     expect((await second.kubectl("get", "namespace", "kept")).exitCode).toBe(0);
 
     const parts = await eventually("four parts", async () => {
-      const pids = partsOf(second);
+      const pids = partsOf(second.process.pid);
       return pids.length >= 4 ? pids : undefined;
     });
     second.process.kill("SIGKILL");
@@ -236,7 +236,10 @@ describe.skipIf(cannotRunK3s)("a stand-in for K3s over its life", () => {
     await using host = await k3sHost();
     const k3s = host.start();
     await k3s.ready();
-    const scheduler = await eventually("its scheduler", async () => partsOf(k3s, "scheduler")[0]);
+    const scheduler = await eventually(
+      "its scheduler",
+      async () => partsOf(k3s.process.pid, "scheduler")[0],
+    );
     process.kill(scheduler, "SIGKILL");
     expect(await k3s.ended()).toBe(0);
     expect(k3s.log()).toContain('level=error msg="Shutdown request received: \\"scheduler exited');
