@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { PodControllerDeps } from "#core/pod/pod-controller.ts";
 import { type Faults, faulty, NO_FAULTS, randomFrom } from "./fakes/faulty.ts";
 import { invariants } from "./fakes/invariants.ts";
+import type { MemoryMachine } from "./fakes/memory-machine.ts";
 import { podWorld } from "./fakes/pod-world.ts";
 import { aPod } from "./fixtures/pod.ts";
 
@@ -11,6 +12,19 @@ const SEEDS = SEED === undefined ? Array.from({ length: 200 }, (_, i) => i + 1) 
 const ACTS = 40;
 const NAMES = ["web", "db", "job"] as const;
 const PAUSES_MS = [10, 50, 500, 3_000, 12_000, 61_000] as const;
+
+/** A Pod with files and a variable from elsewhere. */
+const FED = {
+  containers: [
+    { env: [{ name: "TURN", valueFrom: { secretKeyRef: { name: "keys", key: "turn" } } }] },
+  ],
+  volumes: [{ name: "settings", configMap: { name: "settings" } }],
+};
+
+function fedWith({ bundle }: MemoryMachine): readonly unknown[] {
+  const variable = bundle?.containers["c0"]?.env?.find(({ name }) => name === "TURN");
+  return [atob(bundle?.volumes["settings"]?.[0]?.content ?? ""), variable?.value];
+}
 
 type Random = () => number;
 
@@ -45,7 +59,13 @@ function stage(seed: number) {
     if (world.cluster.find("default", name) !== undefined) return;
     serial += 1;
     const restartPolicy = pick(random, ["Always", "OnFailure", "Never"] as const);
-    world.cluster.create(aPod({ metadata: { name, uid: `uid-${serial}` }, restartPolicy }));
+    const metadata = { name, uid: `uid-${serial}` };
+    world.cluster.create(aPod({ metadata, restartPolicy, ...FED }));
+  }
+
+  function feed(turn: string): void {
+    world.cluster.setConfigMap("default/settings", { turn });
+    world.cluster.setSecret("default/keys", { turn });
   }
 
   const acts: readonly (() => void | Promise<void>)[] = [
@@ -59,6 +79,9 @@ function stage(seed: number) {
     () => withMachine((id) => world.world.setState(id, "failed")),
     () => withMachine((id) => world.world.loseBundle(id)),
     () => withMachine((id) => world.world.endContainer(id, "c0", { exitCode: 1 })),
+    () => feed(String(random())),
+    () => world.cluster.setConfigMap("default/settings", undefined),
+    () => world.cluster.setSecret("default/keys", undefined),
     () => world.world.cutWatches(),
     () => world.cluster.holdWatch(true),
     () => world.cluster.holdWatch(false),
@@ -76,7 +99,8 @@ function stage(seed: number) {
     if (found.length > 0) act(pick(random, found).machine.id);
   }
 
-  return { ...world, random, faults, guard, acts };
+  feed("first");
+  return { ...world, random, faults, guard, acts, feed };
 }
 
 function pick<T>(random: Random, items: readonly [T, ...T[]] | readonly T[]): T {
@@ -87,7 +111,7 @@ function pick<T>(random: Random, items: readonly [T, ...T[]] | readonly T[]): T 
 
 describe("in a world where calls, watches, Machines and we ourselves are lost", () => {
   test.each(SEEDS)("seed %d: never two Machines for a Pod, none once it is gone", async (seed) => {
-    const { acts, random, faults, guard, world, cluster, pass, start, stop } = stage(seed);
+    const { acts, random, faults, guard, world, cluster, feed, pass, start, stop } = stage(seed);
     start();
     for (let i = 0; i < ACTS; i += 1) {
       await pick(random, acts)();
@@ -99,10 +123,13 @@ describe("in a world where calls, watches, Machines and we ourselves are lost", 
     Object.assign(faults, NO_FAULTS);
     cluster.become("cluster-1");
     cluster.holdWatch(false);
+    feed("last but one");
     await stop();
     start();
     await pass(1_000, 20);
     await pass(61_000, 4);
+    feed("last");
+    await pass(10_000, 6);
     await stop();
 
     expect(guard.broken).toEqual([]);
@@ -114,5 +141,7 @@ describe("in a world where calls, watches, Machines and we ourselves are lost", 
     const uids = pods.map(({ metadata }) => metadata.uid);
     expect(owners.filter((uid = "") => !uids.includes(uid))).toEqual([]);
     expect(alive.filter(({ metadata }) => !owners.includes(metadata.uid))).toEqual([]);
+    const running = world.all().filter(({ machine }) => machine.state === "started");
+    expect(running.map(fedWith)).toEqual(running.map(() => ["last", "last"]));
   });
 });
