@@ -78,10 +78,7 @@ export interface Container {
   readonly env?: readonly EnvVar[];
   readonly envFrom?: readonly EnvFromSource[];
   readonly ports?: readonly ContainerPort[];
-  readonly resources?: {
-    readonly requests?: Readonly<Record<string, string>>;
-    readonly limits?: Readonly<Record<string, string>>;
-  };
+  readonly resources?: Resources;
   readonly volumeMounts?: readonly VolumeMount[];
   readonly restartPolicy?: string;
   readonly restartPolicyRules?: readonly RestartPolicyRule[];
@@ -130,6 +127,11 @@ export interface Probe extends Action {
   readonly successThreshold?: number;
   readonly failureThreshold?: number;
   readonly terminationGracePeriodSeconds?: number;
+}
+
+export interface Resources {
+  readonly requests?: Readonly<Record<string, string>>;
+  readonly limits?: Readonly<Record<string, string>>;
 }
 
 export interface RestartPolicyRule {
@@ -281,6 +283,9 @@ export interface ContainerStatus {
   readonly restartCount: number;
   readonly state?: ContainerState;
   readonly lastState?: ContainerState;
+  /** What holds now, and what the Node gave the container. */
+  readonly resources?: Resources;
+  readonly allocatedResources?: Readonly<Record<string, string>>;
   readonly user?: {
     readonly linux?: {
       readonly uid: number;

@@ -3,12 +3,10 @@ import type {
   AddedContainer,
   Bundle,
   ContainerBundle,
-  ContainerResources,
   RestartRule,
 } from "../fly/machine-protocol.ts";
 import { expand } from "../kube/expansion.ts";
 import type { Container, Pod } from "../kube/pod.ts";
-import { millisOf, wholeOf } from "../kube/quantity.ts";
 import { timeOf } from "../kube/time.ts";
 import { hooksFor, probesFor } from "./actions.ts";
 import { type Member, membersOf } from "./container-roles.ts";
@@ -16,6 +14,7 @@ import { type ApiServerAddress, type EnvResult, type EnvSources, envFor } from "
 import { type MountsResult, mountsFor } from "./mounts.ts";
 import { startTimeFor } from "./pod-status.ts";
 import { pullCredentialsFor } from "./pull-credentials.ts";
+import { allocatedPod, limitsFor } from "./resize.ts";
 import { podSecurityFor, securityFor } from "./security.ts";
 import type { PodSources, Surroundings } from "./sources.ts";
 import { volumeFilesFor } from "./volumes.ts";
@@ -27,10 +26,11 @@ export interface BundleSources extends PodSources, Omit<Surroundings, "podIP"> {
 
 /** All that the Machine's config must not show, or cannot say. Pure. */
 export function bundleFor(
-  pod: Pod,
+  asked: Pod,
   sources: BundleSources,
-  machine: Pick<Machine, "private_ip" | "created_at">,
+  machine: Pick<Machine, "private_ip" | "created_at" | "config">,
 ): Bundle {
+  const pod = allocatedPod(asked, machine);
   const at = { ...sources, podIP: machine.private_ip };
   // The Machine writes the lines of its own names.
   const hosts = pod.spec.hostAliases ?? [];
@@ -82,7 +82,7 @@ function containerFor(pod: Pod, container: Container, at: EnvSources): Container
     expand(word, variables),
   );
   const mounts = mountsFor(container, variables);
-  const resources = resourcesFor(container);
+  const resources = limitsFor(container);
   return {
     ...refusedFor(found, mounts),
     env,
@@ -90,7 +90,7 @@ function containerFor(pod: Pod, container: Container, at: EnvSources): Container
     ...(cmd === undefined ? {} : { cmd }),
     ...(workingDir === undefined ? {} : { workingDir }),
     ...(imagePullPolicy === undefined ? {} : { imagePullPolicy }),
-    ...(resources === undefined ? {} : { resources }),
+    ...(Object.keys(resources).length === 0 ? {} : { resources }),
     ...(mounts.ok && mounts.mounts.length > 0 ? { mounts: mounts.mounts } : {}),
     ...probesFor(container),
     ...hooksFor(container),
@@ -132,13 +132,4 @@ function restartRulesFor({
     return [{ action: "restart", operator, exitCodes: values }];
   });
   return rules.length === 0 ? {} : { restartRules: rules };
-}
-
-function resourcesFor({ resources }: Container): ContainerResources | undefined {
-  const { cpu, memory } = resources?.limits ?? {};
-  if (cpu === undefined && memory === undefined) return undefined;
-  return {
-    ...(cpu === undefined ? {} : { cpu_millis: millisOf(cpu) }),
-    ...(memory === undefined ? {} : { memory_bytes: wholeOf(memory) }),
-  };
 }

@@ -7,6 +7,10 @@ export interface ConditionSources {
   readonly phase: PodPhase;
   readonly told: readonly Told[];
   readonly isNetworkReady: boolean;
+  /** Why the Machine cannot give what the Pod asks for by now. */
+  readonly lack?: string;
+  /** Limits are on their way into running containers. */
+  readonly isResizing?: boolean;
   readonly nowMs: number;
 }
 
@@ -14,7 +18,7 @@ type Verdict = Pick<PodCondition, "status" | "reason" | "message">;
 
 const TRUE: Verdict = { status: "True" };
 
-/** The five conditions a kubelet writes; all others belong to somebody else. */
+/** The five conditions a kubelet always writes; all others belong to somebody else. */
 const OWN_CONDITIONS = [
   "PodReadyToStartContainers",
   "Initialized",
@@ -24,7 +28,12 @@ const OWN_CONDITIONS = [
 ] as const;
 
 export function isOwnCondition(type: string): boolean {
-  return OWN_CONDITIONS.some((one) => one === type);
+  return OWN_CONDITIONS.some((one) => one === type) || isPassingCondition(type);
+}
+
+/** Of a kubelet too, but only there while they are true. */
+export function isPassingCondition(type: string): boolean {
+  return type === "PodResizePending" || type === "PodResizeInProgress";
 }
 
 /**
@@ -45,7 +54,21 @@ export function conditionsFor(pod: Pod, sources: ConditionSources): readonly Pod
     const before = old.find((one) => one.type === type);
     return stamped(pod, before, { type, ...verdicts[type] }, sources.nowMs);
   });
-  return [...own, ...old.filter(({ type }) => !isOwnCondition(type))];
+  const passing = resizeConditionsFor(sources).map((one) => {
+    const before = old.find(({ type }) => type === one.type);
+    return stamped(pod, before, one, sources.nowMs);
+  });
+  return [...own, ...passing, ...old.filter(({ type }) => !isOwnCondition(type))];
+}
+
+function resizeConditionsFor({ lack, isResizing }: ConditionSources): readonly PodCondition[] {
+  const pending: PodCondition[] =
+    lack === undefined
+      ? []
+      : [{ type: "PodResizePending", status: "True", reason: "Infeasible", message: lack }];
+  return isResizing === true
+    ? [...pending, { type: "PodResizeInProgress", status: "True" }]
+    : pending;
 }
 
 function initializedFor({ phase, told }: ConditionSources): Verdict {

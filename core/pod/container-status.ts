@@ -8,6 +8,7 @@ import {
   type Member,
   statusesOf,
 } from "./container-roles.ts";
+import { statusResourcesFor } from "./resize.ts";
 
 /** What is known of one container beside its spec. */
 export interface ContainerSources {
@@ -61,6 +62,7 @@ function reported(
     restartCount: Math.max(startsBefore + report.restartCount, old?.restartCount ?? 0),
     state: isBeforeStart(state) ? (created(pod, container).state ?? {}) : inSeconds(state),
     ...(lastState === undefined ? {} : { lastState: inSeconds(lastState) }),
+    ...statusResourcesFor(container, report, old),
     ...userOf(report),
   };
 }

@@ -45,6 +45,10 @@ export function imageChangedEvent(containers: readonly string[], nowMs: number):
   return event("image", "Warning", "ImageChangeNotCarried", message, nowMs);
 }
 
+export function resizeInfeasibleEvent(lack: string, nowMs: number): PodEvent {
+  return event("resize", "Warning", "ResizeInfeasible", `Pod resize Infeasible: ${lack}`, nowMs);
+}
+
 export function ephemeralEvent(containers: readonly string[], nowMs: number): PodEvent {
   const message = `A running Machine takes no further containers: [${containers.join(" ")}] do not run.`;
   return event("ephemeral", "Warning", "EphemeralContainersNotCarried", message, nowMs);

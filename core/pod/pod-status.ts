@@ -2,12 +2,13 @@ import type { Machine } from "../fly/machine.ts";
 import type { MachineReport } from "../fly/machine-protocol.ts";
 import type { ContainerStatus, Pod, PodPhase, PodStatus } from "../kube/pod.ts";
 import { timeOf, wholeSeconds } from "../kube/time.ts";
-import { conditionsFor } from "./conditions.ts";
+import { type ConditionSources, conditionsFor } from "./conditions.ts";
 import { ephemeralOf, hasInitContainers, type Member, membersOf } from "./container-roles.ts";
 import { containerStatusFor, waitingStatus } from "./container-status.ts";
 import type { Finding } from "./fields/check.ts";
 import { RESTARTS_KEY } from "./machine-config.ts";
 import { isTerminal, phaseFor } from "./phase.ts";
+import { allocatedPod, isResizing, lackFor } from "./resize.ts";
 
 /** Why no container of the Pod will be started again. */
 export type Ending =
@@ -48,7 +49,8 @@ interface OwnStatus extends Member {
 /** The whole status of `pod`, everybody else's part of it kept. Pure; a kubelet's words and rules. */
 export function podStatusFor(pod: Pod, sources: StatusSources): PodStatus {
   const old = pod.status ?? {};
-  const before = statusesFor(pod, membersOf(pod), sources);
+  const members = membersOf(sources.machine ? allocatedPod(pod, sources.machine) : pod);
+  const before = statusesFor(pod, members, sources);
   const ephemeral = statusesFor(pod, ephemeralOf(pod), sources);
   const isRunning = [...before, ...ephemeral].some(({ status }) => status.state?.running);
   const phase = phaseOf(pod, before, isRunning, sources);
@@ -60,7 +62,13 @@ export function podStatusFor(pod: Pod, sources: StatusSources): PodStatus {
     ...old,
     phase,
     ...(hasJustFailed ? { reason: ending.reason, message: ending.message } : {}),
-    conditions: conditionsFor(pod, { ...sources, phase, told, isNetworkReady: isUp }),
+    conditions: conditionsFor(pod, {
+      ...sources,
+      phase,
+      told,
+      isNetworkReady: isUp,
+      ...(isTerminal(phase) ? {} : resizeFor(pod, members, sources)),
+    }),
     hostIP: sources.hostIP,
     hostIPs: [{ ip: sources.hostIP }],
     ...(isUp ? addressesOf(sources.machine) : {}),
@@ -79,6 +87,20 @@ export function podStatusFor(pod: Pod, sources: StatusSources): PodStatus {
       ? {}
       : { ephemeralContainerStatuses: ephemeral.map(({ status }) => status) }),
   };
+}
+
+/** How far the Pod is from the resources it asks for now. */
+function resizeFor(
+  pod: Pod,
+  members: readonly Member[],
+  { machine, report }: StatusSources,
+): Pick<ConditionSources, "lack" | "isResizing"> {
+  const lack = lackFor(pod, machine?.config?.guest);
+  const isPending = members.some(({ container }) => {
+    const own = report?.containers.find(({ name }) => name === container.name);
+    return own !== undefined && isResizing(container, own);
+  });
+  return { ...(lack === undefined ? {} : { lack }), isResizing: isPending };
 }
 
 /** When the Node took the Pod: as it was told once, else when its Machine was created. */

@@ -4,9 +4,16 @@ import { ephemeralOf, membersOf, statusesOf } from "./container-roles.ts";
 import type { Sighting } from "./machine-view.ts";
 import { isTerminal } from "./phase.ts";
 import { endingOf, hasRun, type Step, type World } from "./plan.ts";
-import { containerEvent, ephemeralEvent, failedEvent, imageChangedEvent } from "./pod-events.ts";
+import {
+  containerEvent,
+  ephemeralEvent,
+  failedEvent,
+  imageChangedEvent,
+  resizeInfeasibleEvent,
+} from "./pod-events.ts";
 import { memoryOf, type PodMemory } from "./pod-memory.ts";
 import { type Ending, podStatusFor } from "./pod-status.ts";
+import { lackFor } from "./resize.ts";
 import { statusPatchFor } from "./status-patch.ts";
 import type { ReconcileDeps, Turn } from "./steps/turn.ts";
 
@@ -95,6 +102,8 @@ export function reportEvents(
     const names = changed.map(({ container }) => container.name);
     teller.tell(pod, imageChangedEvent(names, clock.now()));
   }
+  const lack = lackFor(pod, machine.config?.guest);
+  if (lack !== undefined) teller.tell(pod, resizeInfeasibleEvent(lack, clock.now()));
   const added =
     protocol === undefined ? ephemeralOf(pod).map(({ container }) => container.name) : [];
   if (added.length > 0) teller.tell(pod, ephemeralEvent(added, clock.now()));

@@ -1,5 +1,6 @@
-import type { Pod, PodStatus } from "../kube/pod.ts";
+import type { Pod, PodCondition, PodStatus } from "../kube/pod.ts";
 import { isSame } from "../kube/same.ts";
+import { isPassingCondition } from "./conditions.ts";
 
 /** A strategic-merge PATCH of the status subresource; the UID is its precondition. */
 export interface StatusPatch {
@@ -46,10 +47,16 @@ export function statusPatchFor(pod: Pod, status: PodStatus): StatusPatch | undef
 
 /** The API server merges conditions by type; a reason or message that is no more has to be null. */
 function conditionChanges(old: PodStatus, next: PodStatus): readonly unknown[] {
-  return (next.conditions ?? []).flatMap((condition) => {
+  const isLeft = ({ type }: PodCondition): boolean =>
+    isPassingCondition(type) && next.conditions?.some((one) => one.type === type) !== true;
+  const removed = (old.conditions ?? []).filter(isLeft).map(({ type }) => {
+    return { $patch: "delete", type };
+  });
+  const changed = (next.conditions ?? []).flatMap((condition) => {
     const before = old.conditions?.find(({ type }) => type === condition.type);
     if (isSame(before, condition)) return [];
     const gone = Object.keys(before ?? {}).filter((key) => !Object.hasOwn(condition, key));
     return [{ ...condition, ...Object.fromEntries(gone.map((key) => [key, null])) }];
   });
+  return [...removed, ...changed];
 }

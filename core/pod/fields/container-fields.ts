@@ -92,7 +92,13 @@ export const CONTAINER_FIELDS: readonly PodField[] = [
   refused("resources.requests.*", UNKNOWN_RESOURCE),
   refused("resources.limits.*", UNKNOWN_RESOURCE),
   refused("resources.claims", "Machines have no devices to claim."),
-  carried("resizePolicy", "Accepted: a running Machine is never resized."),
+  carried("resizePolicy[].resourceName", "New limits hold at once, within the Machine's size.", {
+    fly: ["carried", "Accepted: a running Machine is never resized."],
+  }),
+  approximated("resizePolicy[].restartPolicy", "New limits hold without a restart.", {
+    fly: ["approximated", "A running Machine is never resized."],
+    values: exactly("RestartContainer"),
+  }),
   carried("restartPolicy", "It wins over the Pod's."),
   refused("restartPolicyRules[].action", "Only this container can be started again by a rule.", {
     values: not("Restart"),
