@@ -75,6 +75,14 @@ describe("variables and files from objects, end to end", () => {
     expect(Number(await sh("fed", 'echo "$CPU"'))).toBeGreaterThan(0);
   });
 
+  test("a Secret's text is in no file, log, object or argument of ours", async () => {
+    for (const text of [SECRET, base64Of(SECRET).slice(0, -4)]) {
+      expect(filesWith(cluster.dataDir, text)).toEqual([]);
+      expect(processesWith(text)).toEqual([]);
+      expect(await cluster.kubectl(["get", "pods,events,nodes", "-o", "json"])).not.toContain(text);
+    }
+  });
+
   test("a change reaches the files while the container runs on", async () => {
     const before = await cluster.get<Pod>("pod", "fed");
     await cluster.apply(configMap("settings", { color: "red", size: "L" }), secret("keys", "new"));
@@ -119,14 +127,6 @@ describe("variables and files from objects, end to end", () => {
     await podWhen(cluster, "unfed", isRunning);
     await podWhen(cluster, "unmounted", isRunning, LIVE_TIMEOUT_MS);
     expect(await sh("unfed", 'echo "$word"')).toBe("x\n");
-  });
-
-  test("a Secret's text is in no file, log, object or argument of ours", async () => {
-    for (const text of [SECRET, base64Of(SECRET).slice(0, -4)]) {
-      expect(filesWith(cluster.dataDir, text)).toEqual([]);
-      expect(processesWith(text)).toEqual([]);
-      expect(await cluster.kubectl(["get", "pods,events,nodes", "-o", "json"])).not.toContain(text);
-    }
   });
 });
 
