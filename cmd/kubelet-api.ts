@@ -1,13 +1,16 @@
 import { type KubeletApi, serveKubeletApi } from "#adapters/kubelet/server.ts";
 import { FksError, messageOf } from "#core/errors.ts";
 import type { Pod } from "#core/kube/pod.ts";
+import { wholeOf } from "#core/kube/quantity.ts";
 import type { PodController } from "#core/pod/pod-controller.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
 import type { Pods } from "#core/ports/pods.ts";
 import type { Reviews } from "#core/ports/reviews.ts";
+import type { UsageSampler } from "#core/usage/sampler.ts";
 import type { ClusterAccess } from "./kubelet-access.ts";
 import type { KubeletMetrics } from "./kubelet-metrics.ts";
-import { KUBELET_PORT, type Place } from "./kubelet-nodes.ts";
+import { capacityOf, KUBELET_PORT, type Place } from "./kubelet-nodes.ts";
+import { machineOf } from "./kubelet-usage.ts";
 import type { Role } from "./role.ts";
 
 interface KubeletApiParts {
@@ -17,6 +20,7 @@ interface KubeletApiParts {
   readonly pods: Pods;
   readonly controller: PodController;
   readonly protocol: MachineProtocol;
+  readonly usage: UsageSampler;
   readonly reviews: Reviews;
   readonly metrics: KubeletMetrics;
 }
@@ -34,10 +38,11 @@ export function serveKubeletApis(
 
 async function serveAt(
   { name, address }: Place,
-  { role, access, pods, controller, protocol, reviews, metrics }: KubeletApiParts,
+  { role, access, places, pods, controller, protocol, usage, reviews, metrics }: KubeletApiParts,
   signal: AbortSignal,
 ): Promise<KubeletApi> {
   const { clock, log } = role;
+  const { memory = "0" } = capacityOf(role, places);
   const serving = access.serving.get(name);
   if (serving === undefined) throw new FksError("NotFound", `no certificate for ${name}`);
   try {
@@ -51,10 +56,9 @@ async function serveAt(
           podsOn(node, pods).find(
             ({ metadata }) => metadata.namespace === namespace && metadata.name === podName,
           ),
-        machineFor: ({ metadata }) => {
-          const sighting = controller.machineOf(metadata.uid);
-          return sighting && { app: sighting.app, id: sighting.machine.id };
-        },
+        machineFor: (pod) => machineOf(pod, controller),
+        usage: (node) => usage.node(node),
+        size: { memoryBytes: wholeOf(memory) },
         protocol,
         reviews,
         metrics: () => metrics.text(),

@@ -13,6 +13,7 @@ import { type PodController, podController } from "#core/pod/pod-controller.ts";
 import { statusPatchFor } from "#core/pod/status-patch.ts";
 import { sleep } from "#core/ports/clock.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
+import type { UsageSampler } from "#core/usage/sampler.ts";
 import { rememberClusterUid } from "./cluster.ts";
 import { examples } from "./help.ts";
 import { type ClusterAccess, clusterAccess } from "./kubelet-access.ts";
@@ -20,6 +21,7 @@ import { serveKubeletApis } from "./kubelet-api.ts";
 import { type KubeletMachines, kubeletMachines } from "./kubelet-machines.ts";
 import { type KubeletMetrics, kubeletMetrics } from "./kubelet-metrics.ts";
 import { capacityOf, nodeParts, type Place, placesOf } from "./kubelet-nodes.ts";
+import { kubeletUsage } from "./kubelet-usage.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
 import { together } from "./together.ts";
 import { untilThere } from "./until-there.ts";
@@ -143,9 +145,13 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
   metrics.gauge("fks_pods", "Pods on our Nodes.", () => watched.keys().length);
   metrics.gauge("fks_machines", "Machines of ours.", () => controller.machines().length);
 
+  const { protocol } = machines;
+  const served = protocol && { pods: watched, controller, protocol };
+  const usage = served && kubeletUsage({ ...scope, ...served }, signal);
   const apis = await untilThere(
     { what: "the Nodes' addresses", ...patiently },
-    () => apisOf(scope, { pods: watched, controller, protocol: machines.protocol }, signal),
+    // On plain Fly there is nothing to serve logs and exec from.
+    async () => (served && usage ? apisOf(scope, { ...served, usage }, signal) : []),
     signal,
   );
   state.parts = { controller, pods: watched, apis };
@@ -154,6 +160,7 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
     [
       (running) => watched.run(running),
       (running) => controller.run(running),
+      async (running) => usage?.run(running),
       async (running) => {
         for (let reason = controller.waitsFor(); reason !== undefined; ) {
           waiting(reason);
@@ -204,21 +211,17 @@ function controllerOf(
 interface Served {
   readonly pods: KubernetesPods;
   readonly controller: PodController;
-  readonly protocol: MachineProtocol | undefined;
+  readonly protocol: MachineProtocol;
+  readonly usage: UsageSampler;
 }
 
-/** On plain Fly there is nothing to serve logs and exec from. */
-async function apisOf(
+function apisOf(
   { role, access, places, metrics }: PodScope,
-  { pods, controller, protocol }: Served,
+  served: Served,
   signal: AbortSignal,
 ): Promise<readonly KubeletApi[]> {
-  if (protocol === undefined) return [];
   const reviews = kubernetesReviews({ client: access.client, clock: role.clock });
-  return serveKubeletApis(
-    { role, access, places, pods, controller, protocol, reviews, metrics },
-    signal,
-  );
+  return serveKubeletApis({ role, access, places, reviews, metrics, ...served }, signal);
 }
 
 function readinessOf({ waiting }: State): Readiness {

@@ -1,9 +1,11 @@
 import type { MachineRef } from "#core/fly/machine-protocol.ts";
 import type { Pod } from "#core/kube/pod.ts";
+import type { NodeSize } from "#core/kubelet/summary.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
 import type { Reviews } from "#core/ports/reviews.ts";
+import type { NodeUsage } from "#core/usage/usage.ts";
 
 /** PEM texts. */
 export interface TlsFiles {
@@ -32,6 +34,10 @@ export interface KubeletApiDeps {
   readonly machineFor: (pod: Pod) => MachineRef | undefined;
   readonly protocol: MachineProtocol;
   readonly reviews: Reviews;
+  /** What a Node and its Pods use now. */
+  readonly usage: (node: string) => Promise<NodeUsage>;
+  /** Of each Node. */
+  readonly size: NodeSize;
   /** Prometheus text for `/metrics`; without it there is no such path. */
   readonly metrics?: (node: string) => Promise<string>;
   readonly log: Log;

@@ -1,21 +1,28 @@
 import type { ServerResponse } from "node:http";
+import { FksError } from "#core/errors.ts";
+import {
+  cadvisorMetricsFor,
+  resourceMetricsFor,
+  scrapeFailedText,
+} from "#core/kubelet/metrics-text.ts";
 import type { KubeletRequest } from "#core/kubelet/routes.ts";
+import { summaryFor } from "#core/kubelet/summary.ts";
 import type { KubeletApiDeps, ListenOn } from "./deps.ts";
 import { sendJson, sendText } from "./respond.ts";
 
-type PlainRequest = Extract<
-  KubeletRequest["to"],
-  "pods" | "runningPods" | "healthz" | "configz" | "metrics"
+type PlainRequest = Exclude<
+  KubeletRequest,
+  { readonly to: "logs" | "exec" | "attach" | "run" | "portForward" }
 >;
 
-/** The paths that answer at once and from memory. */
+/** The paths that answer at once. */
 export async function sendPlain(
   deps: KubeletApiDeps,
   node: ListenOn,
-  to: PlainRequest,
+  asked: PlainRequest,
   response: ServerResponse,
 ): Promise<void> {
-  switch (to) {
+  switch (asked.to) {
     case "healthz":
       return sendText(response, 200, "ok");
     case "pods":
@@ -31,8 +38,30 @@ export async function sendPlain(
       if (text === undefined) return sendText(response, 404, "404 page not found");
       return sendText(response, 200, text);
     }
+    case "resourceMetrics":
+      return sendText(response, 200, await resourceMetrics(deps, node.name));
+    case "cadvisorMetrics":
+      return sendText(response, 200, cadvisorMetricsFor(await deps.usage(node.name)));
+    case "summary":
+      return sendJson(response, summaryFor(await deps.usage(node.name), deps.size, asked));
+    case "checkpoint": {
+      const which = `${asked.namespace}/${asked.pod}/${asked.container}`;
+      const why = "a container of a Machine cannot be checkpointed";
+      return sendText(response, 501, `checkpointing of ${which} failed (${why})`);
+    }
     default:
-      return to satisfies never;
+      return asked satisfies never;
+  }
+}
+
+/** A reader tells by the numbers that there are none. */
+async function resourceMetrics({ usage, log }: KubeletApiDeps, node: string): Promise<string> {
+  try {
+    return resourceMetricsFor(await usage(node));
+  } catch (err) {
+    if (!(err instanceof FksError)) throw err;
+    log.warn("usage was not read", { node, err });
+    return scrapeFailedText();
   }
 }
 
@@ -50,5 +79,8 @@ function kubeletConfigurationFor({ address, port }: ListenOn): unknown {
     authentication: { anonymous: { enabled: false }, webhook: { enabled: true } },
     authorization: { mode: "Webhook" },
     streamingConnectionIdleTimeout: "4h0m0s",
+    registerNode: true,
+    nodeLeaseDurationSeconds: 40,
+    containerLogMaxSize: "10Mi",
   };
 }

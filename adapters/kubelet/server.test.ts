@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { connect, type TLSSocket } from "node:tls";
+import { FksError } from "#core/errors.ts";
 import { testCa } from "#test/fakes/kubelet-pki.ts";
 import { kubeletWorld } from "#test/fakes/kubelet-world.ts";
 
@@ -103,7 +104,6 @@ describe("what they may", () => {
   });
 
   test("an API server that cannot be asked keeps everybody out", async () => {
-    const { FksError } = await import("#core/errors.ts");
     world.allow = () => {
       throw new FksError("Unavailable", "the API server is away");
     };
@@ -123,6 +123,40 @@ describe("paths", () => {
     expect(JSON.parse(running).items).toHaveLength(1);
     const [, config] = await answer("/configz");
     expect(JSON.parse(config).kubeletconfig.authentication.anonymous.enabled).toBe(false);
+  });
+
+  test("what the Pods use is told in every format", async () => {
+    const [, summary] = await answer("/stats/summary?only_cpu_and_memory=true");
+    expect(JSON.parse(summary)).toMatchObject({
+      node: { nodeName: "local-a", cpu: { usageNanoCores: 25_000_000 } },
+      pods: [{ podRef: { name: "web" }, containers: [{ name: "app" }] }],
+    });
+    const [, resource] = await answer("/metrics/resource");
+    expect(resource).toContain('container_cpu_usage_seconds_total{container="app",');
+    const [, cadvisor] = await answer("/metrics/cadvisor");
+    expect(cadvisor).toContain('container_network_receive_bytes_total{container="",');
+    expect(await answer("/metrics")).toEqual([200, "# of local-a\n"]);
+  });
+
+  test("numbers that cannot be read are no numbers, and the scrape says so", async () => {
+    const { usage } = world;
+    world.usage = () => {
+      throw new FksError("Unavailable", "the Machines are away");
+    };
+    expect((await answer("/stats/summary"))[0]).toBe(503);
+    const [status, text] = await answer("/metrics/resource");
+    expect([status, text]).toEqual([200, expect.stringContaining("resource_scrape_error 1")]);
+    expect(text).not.toContain("container_cpu");
+    world.usage = usage;
+  });
+
+  test("a checkpoint is refused by name", async () => {
+    const post = { method: "POST" };
+    expect(await answer("/checkpoint/default/web/app", post)).toEqual([
+      501,
+      "checkpointing of default/web/app failed (a container of a Machine cannot be checkpointed)",
+    ]);
+    expect((await answer("/checkpoint/default/web/app"))[0]).toBe(405);
   });
 
   test("run gives both streams at once, and a failure its exit code", async () => {

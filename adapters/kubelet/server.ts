@@ -180,14 +180,8 @@ async function handle(
     case "attach":
     case "portForward":
       return sendText(response, 400, "you must request an upgrade to SPDY/3.1 or WebSocket");
-    case "pods":
-    case "runningPods":
-    case "healthz":
-    case "configz":
-    case "metrics":
-      return sendPlain(deps, node, asked.to, response);
     default:
-      return asked satisfies never;
+      return sendPlain(deps, node, asked, response);
   }
 }
 

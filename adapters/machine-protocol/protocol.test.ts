@@ -208,6 +208,26 @@ test("a refused connection is Unavailable to its reader", async () => {
   expect(FksError.is(await failing(new Response(readable).text()), "Unavailable")).toBe(true);
 });
 
+test("what Machines use is one answer, and one that is not understood is Unavailable", async () => {
+  const container = {
+    name: "main",
+    startedAt: "2026-01-01T00:00:00Z",
+    cpuNanoseconds: 5,
+    memoryBytes: 4,
+    usageBytes: 3,
+    rssBytes: 2,
+    pageFaults: 1,
+    majorPageFaults: 0,
+    processes: 1,
+  };
+  const machine = { ...REF, at: container.startedAt, containers: [container], volumes: [] };
+  const good = against({ http: () => Response.json({ machines: [machine] }) });
+  const bad = against({ http: () => Response.json([machine]) });
+
+  expect(await good.usage(forever)).toEqual([machine]);
+  expect(FksError.is(await failing(bad.usage(forever)), "Unavailable")).toBe(true);
+});
+
 test("logs end by themselves, and break off as Unavailable", async () => {
   const query = Promise.withResolvers<string>();
   const whole = against({

@@ -1,11 +1,11 @@
 import { FksError } from "#core/errors.ts";
-import type { LogOptions, MachineReport } from "#core/fly/machine-protocol.ts";
+import type { LogOptions, MachineReport, MachineUsage } from "#core/fly/machine-protocol.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
 import { call, open, type ProtocolDeps, pathOf } from "./call.ts";
 import { connectionOver } from "./connect.ts";
 import { jsonOf, lost } from "./errors.ts";
 import { attachQuery, carryStreams, execQuery } from "./exec.ts";
-import { reportSchema } from "./schema.ts";
+import { reportSchema, usageSchema } from "./schema.ts";
 import { openSocket } from "./socket.ts";
 import { watchChanges } from "./watch.ts";
 
@@ -49,6 +49,8 @@ export function machineProtocol(deps: ProtocolDeps): MachineProtocol {
       return connectionOver(await openSocket(deps, path, signal));
     },
 
+    usage: async (signal) => usageOf(await call(deps, "GET", "/fks/v1/stats", undefined, signal)),
+
     watch: (signal) => watchChanges(deps, signal),
   };
 }
@@ -66,6 +68,13 @@ function reportOf(body: string): MachineReport {
   throw new FksError("Unavailable", "the Machine's report was not understood", {
     cause: report.error,
   });
+}
+
+function usageOf(body: string): readonly MachineUsage[] {
+  const usage = usageSchema.safeParse(jsonOf(body));
+  if (usage.success) return usage.data.machines;
+  const message = "what the Machines use was not understood";
+  throw new FksError("Unavailable", message, { cause: usage.error });
 }
 
 function logQuery(options: LogOptions): string {

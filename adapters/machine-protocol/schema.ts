@@ -1,6 +1,11 @@
 import { z } from "zod";
 import { MACHINE_STATES, type Machine } from "#core/fly/machine.ts";
-import type { ExitStatus, MachineChange, MachineReport } from "#core/fly/machine-protocol.ts";
+import type {
+  ExitStatus,
+  MachineChange,
+  MachineReport,
+  MachineUsage,
+} from "#core/fly/machine-protocol.ts";
 
 const terminatedSchema = z.object({
   exitCode: z.number(),
@@ -83,6 +88,36 @@ export const changeSchema: z.ZodType<MachineChange> = z.discriminatedUnion("type
   z.object({ type: z.literal("synced") }),
   z.object({ type: z.literal("ping") }),
 ]);
+
+const containerUsageSchema = z.object({
+  name: z.string(),
+  startedAt: z.string(),
+  cpuNanoseconds: z.number(),
+  memoryBytes: z.number(),
+  usageBytes: z.number(),
+  rssBytes: z.number(),
+  pageFaults: z.number(),
+  majorPageFaults: z.number(),
+  processes: z.number(),
+  rootBytes: z.number().exactOptional(),
+});
+
+const volumeUsageSchema = z.object({
+  name: z.string(),
+  usedBytes: z.number(),
+  capacityBytes: z.number().exactOptional(),
+});
+
+const machineUsageSchema: z.ZodType<MachineUsage> = z.object({
+  app: z.string(),
+  id: z.string(),
+  at: z.string(),
+  containers: z.array(containerUsageSchema),
+  volumes: z.array(volumeUsageSchema),
+  network: z.object({ receivedBytes: z.number(), sentBytes: z.number() }).exactOptional(),
+});
+
+export const usageSchema = z.object({ machines: z.array(machineUsageSchema) });
 
 export const exitSchema: z.ZodType<ExitStatus> = z.object({
   exitCode: z.number(),

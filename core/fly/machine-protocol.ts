@@ -275,3 +275,41 @@ export interface ExitStatus {
   readonly exitCode: number;
   readonly signal?: number;
 }
+
+/** What one Machine uses; a container that does not run is not in it. */
+export interface MachineUsage {
+  readonly app: string;
+  readonly id: MachineId;
+  /** RFC 3339: when these numbers were read. */
+  readonly at: string;
+  readonly containers: readonly ContainerUsage[];
+  /** Volumes that live as long as the Machine. */
+  readonly volumes: readonly VolumeUsage[];
+  /** Of the Machine's own interface. */
+  readonly network?: { readonly receivedBytes: number; readonly sentBytes: number };
+}
+
+export interface ContainerUsage {
+  readonly name: string;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  /** Of a core, since its start. */
+  readonly cpuNanoseconds: number;
+  /** The working set: without what the kernel could drop at once. */
+  readonly memoryBytes: number;
+  /** All of it, caches too. */
+  readonly usageBytes: number;
+  readonly rssBytes: number;
+  readonly pageFaults: number;
+  readonly majorPageFaults: number;
+  readonly processes: number;
+  /** What it wrote into its root file system; absent where that is not known. */
+  readonly rootBytes?: number;
+}
+
+export interface VolumeUsage {
+  readonly name: string;
+  readonly usedBytes: number;
+  /** Absent: as much as the host has. */
+  readonly capacityBytes?: number;
+}

@@ -61,8 +61,18 @@ test.each([
   ["GET", "/healthz/syncloop", "healthz"],
   ["GET", "/configz", "configz"],
   ["GET", "/metrics", "metrics"],
+  ["GET", "/metrics/resource", "resourceMetrics"],
+  ["GET", "/metrics/cadvisor", "cadvisorMetrics"],
 ] as const)("%s %s", (method, path, to) => {
   expect(routeFor(method, at(path))).toEqual({ ok: true, request: { to } });
+});
+
+test.each([
+  ["/stats/summary", false],
+  ["/stats/summary?only_cpu_and_memory=true", true],
+])("%s asks for CPU and memory alone: %p", (path, onlyCpuAndMemory) => {
+  const request = { to: "summary", onlyCpuAndMemory } as const;
+  expect(routeFor("GET", at(path))).toEqual({ ok: true, request });
 });
 
 test.each([

@@ -5,7 +5,19 @@ export type KubeletRequest =
   | ({ readonly to: "attach" } & ContainerAddress & Streams)
   | ({ readonly to: "run"; readonly command: readonly string[] } & ContainerAddress)
   | ({ readonly to: "portForward"; readonly ports: readonly string[] } & PodAddress)
-  | { readonly to: "pods" | "runningPods" | "healthz" | "configz" | "metrics" };
+  | ({ readonly to: "checkpoint" } & ContainerAddress)
+  | { readonly to: "summary"; readonly onlyCpuAndMemory: boolean }
+  | { readonly to: PlainPath };
+
+/** Paths without anything else to say. */
+type PlainPath =
+  | "pods"
+  | "runningPods"
+  | "healthz"
+  | "configz"
+  | "metrics"
+  | "resourceMetrics"
+  | "cadvisorMetrics";
 
 /** What a request that answers with a path and a method leads to. */
 export type Route =
@@ -32,17 +44,18 @@ export interface Streams {
   readonly tty: boolean;
 }
 
-const PLAIN: Readonly<Record<string, "pods" | "runningPods" | "healthz" | "configz" | "metrics">> =
-  {
-    "/pods": "pods",
-    "/runningpods": "runningPods",
-    "/healthz": "healthz",
-    "/healthz/ping": "healthz",
-    "/healthz/log": "healthz",
-    "/healthz/syncloop": "healthz",
-    "/configz": "configz",
-    "/metrics": "metrics",
-  };
+const PLAIN: Readonly<Record<string, PlainPath>> = {
+  "/pods": "pods",
+  "/runningpods": "runningPods",
+  "/healthz": "healthz",
+  "/healthz/ping": "healthz",
+  "/healthz/log": "healthz",
+  "/healthz/syncloop": "healthz",
+  "/configz": "configz",
+  "/metrics": "metrics",
+  "/metrics/resource": "resourceMetrics",
+  "/metrics/cadvisor": "cadvisorMetrics",
+};
 
 const METHODS: Readonly<Record<KubeletRequest["to"], readonly string[]>> = {
   logs: ["GET"],
@@ -55,6 +68,11 @@ const METHODS: Readonly<Record<KubeletRequest["to"], readonly string[]>> = {
   healthz: ["GET"],
   configz: ["GET"],
   metrics: ["GET"],
+  resourceMetrics: ["GET"],
+  cadvisorMetrics: ["GET"],
+  // As in the kubelet, which once took options in a body.
+  summary: ["GET", "POST"],
+  checkpoint: ["POST"],
 };
 
 /** Reads method and URL. Total: a path nobody serves is 404, a wrong method 405. */
@@ -71,35 +89,40 @@ function requestFor(url: URL): KubeletRequest | undefined {
   const trimmed = url.pathname.length > 1 ? url.pathname.replace(/\/$/, "") : url.pathname;
   const plain = Object.hasOwn(PLAIN, trimmed) ? PLAIN[trimmed] : undefined;
   if (plain !== undefined) return { to: plain };
+  if (trimmed === "/stats/summary") {
+    const only = url.searchParams.get("only_cpu_and_memory");
+    return { to: "summary", onlyCpuAndMemory: only === "true" };
+  }
 
   const [, to = "", ...encoded] = url.pathname.split("/");
   const segments = encoded.map(decoded);
   if (segments.includes(undefined)) return undefined;
   const names = segments.filter((name) => name !== undefined);
   const { searchParams: query } = url;
+  if (to === "portForward") {
+    const address = podAddressOf(names);
+    return address && { to, ports: query.getAll("port"), ...address };
+  }
+  const address = containerAddressOf(names);
+  return address && containerRequest(to, address, query);
+}
 
+function containerRequest(
+  to: string,
+  address: ContainerAddress,
+  query: URLSearchParams,
+): KubeletRequest | undefined {
   switch (to) {
-    case "containerLogs": {
-      const address = containerAddressOf(names);
-      return address && { to: "logs", ...address };
-    }
-    case "exec": {
-      const address = containerAddressOf(names);
-      const command = query.getAll("command");
-      return address && { to, command, ...address, ...streamsOf(query) };
-    }
-    case "attach": {
-      const address = containerAddressOf(names);
-      return address && { to, ...address, ...streamsOf(query) };
-    }
-    case "run": {
-      const address = containerAddressOf(names);
-      return address && { to, command: (query.get("cmd") ?? "").split(" "), ...address };
-    }
-    case "portForward": {
-      const address = podAddressOf(names);
-      return address && { to, ports: query.getAll("port"), ...address };
-    }
+    case "containerLogs":
+      return { to: "logs", ...address };
+    case "exec":
+      return { to, command: query.getAll("command"), ...address, ...streamsOf(query) };
+    case "attach":
+      return { to, ...address, ...streamsOf(query) };
+    case "run":
+      return { to, command: (query.get("cmd") ?? "").split(" "), ...address };
+    case "checkpoint":
+      return address.uid === undefined ? { to, ...address } : undefined;
     default:
       return undefined;
   }

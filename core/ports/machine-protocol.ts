@@ -6,6 +6,7 @@ import type {
   MachineChange,
   MachineRef,
   MachineReport,
+  MachineUsage,
   TerminalSize,
   VolumeFile,
 } from "../fly/machine-protocol.ts";
@@ -61,6 +62,8 @@ export interface MachineProtocol {
   ): Promise<ExitStatus>;
   /** A TCP connection to a port on the Machine's own loopback: 127.0.0.1, then ::1. */
   connect(machine: MachineRef, port: number, signal: AbortSignal): Promise<Connection>;
+  /** What every Machine that is started uses now. */
+  usage(signal: AbortSignal): Promise<readonly MachineUsage[]>;
   /**
    * Every Machine of ours now, then `synced`, then each change; a `ping` at least every ten seconds.
    * Ends or throws when the connection is lost: start again, the first part tells all that was missed.

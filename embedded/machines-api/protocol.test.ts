@@ -290,6 +290,30 @@ async function* lines(api: OpenApi, signal: AbortSignal): AsyncGenerator<Record<
   }
 }
 
+test("what started Machines use is told at once; one that cannot be asked is left out", async () => {
+  const clock = fakeClock();
+  const runtime = noRuntime(clock);
+  const { api } = await world({
+    clock,
+    runtime: {
+      ...runtime,
+      stats: (id, signal) =>
+        id === broken
+          ? Promise.reject(new FksError("NotFound", "it is gone"))
+          : runtime.stats(id, signal),
+    },
+  });
+  const id = await delivered(api);
+  const broken = await delivered(api, { ...pod(), name: "broken" });
+  for (const machine of [id, broken]) await reported(api, machine, "running");
+  await until(async () => {
+    const { json } = await api.call("GET", "/fks/v1/stats");
+    const containers = [{ name: "app", startedAt: "1970-01-01T00:00:00.000Z", processes: 1 }];
+    expect(json).toMatchObject({ machines: [{ app: "demo", id, containers }] });
+    return true;
+  });
+});
+
 describe("the change stream", () => {
   test("what is there, synced, each change in order, destroyed, gone, and pings when it is quiet", async () => {
     const { api, clock } = await world();

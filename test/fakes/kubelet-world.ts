@@ -4,6 +4,7 @@ import { type KubeletApi, serveKubeletApi } from "#adapters/kubelet/server.ts";
 import type { Pod } from "#core/kube/pod.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Identity, NodeAccess, Reviews } from "#core/ports/reviews.ts";
+import type { NodeUsage } from "#core/usage/usage.ts";
 import { type Issued, type TestCa, testCa } from "./kubelet-pki.ts";
 import { kubeletProtocol } from "./kubelet-protocol.ts";
 import { memoryLog } from "./log.ts";
@@ -21,6 +22,8 @@ interface KubeletWorld {
   /** What was asked of the API server, and what it says: change it to refuse. */
   readonly asked: { readonly identity: Identity; readonly access: NodeAccess }[];
   allow: (identity: Identity, access: NodeAccess) => boolean;
+  /** What the Nodes use: change it to fail. */
+  usage: (node: string) => NodeUsage;
   /** Serves another certificate from now on. */
   rotate(next: Issued): void;
   /** `https://…` of the Node with this index. */
@@ -81,6 +84,8 @@ export async function kubeletWorld(
       machineFor: ({ metadata }) =>
         metadata.name === "web" ? { app: "fks-default", id: "148e0000000001" } : undefined,
       protocol: machines.protocol,
+      usage: async (node) => result.usage(node),
+      size: { memoryBytes: 4 * 2 ** 30 },
       reviews,
       metrics: async (node) => `# of ${node}\n`,
       log,
@@ -94,6 +99,7 @@ export async function kubeletWorld(
   const result: KubeletWorld = {
     asked,
     allow: () => true,
+    usage: usageOf,
     api,
     machines,
     log,
@@ -119,6 +125,27 @@ export async function kubeletWorld(
     },
   };
   return result;
+}
+
+function usageOf(name: string): NodeUsage {
+  const atMs = Date.parse(STARTED_AT) + 60_000;
+  const container = {
+    name: "app",
+    startedAt: STARTED_AT,
+    cpuNanoseconds: 1_500_000_000,
+    memoryBytes: 1_048_576,
+    usageBytes: 2_097_152,
+    rssBytes: 524_288,
+    pageFaults: 10,
+    majorPageFaults: 1,
+    processes: 2,
+    rate: { nanoCores: 25_000_000, windowMs: 15_000 },
+  };
+  const network = { receivedBytes: 100, sentBytes: 200 };
+  const pods = PODS.filter(
+    ({ metadata, spec }) => metadata.name === "web" && spec.nodeName === name,
+  ).map((pod) => ({ pod, atMs, containers: [container], volumes: [], network }));
+  return { name, atMs, sinceMs: 0, cpuNanoseconds: 1_500_000_000, pods };
 }
 
 const PODS: readonly Pod[] = [

@@ -104,6 +104,12 @@ export function memoryProtocol(deps: MemoryProtocolDeps): MemoryProtocol {
       return ours;
     },
 
+    async usage(signal) {
+      signal.throwIfAborted();
+      called("usage");
+      return [];
+    },
+
     watch: (signal) => changes(store, clock, AbortSignal.any([signal, cut.signal]), signal),
   };
 

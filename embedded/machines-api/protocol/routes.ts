@@ -10,6 +10,7 @@ import { reportOf } from "../views.ts";
 import { type Session, SUBPROTOCOL } from "./channels.ts";
 import { deliver, writeFiles } from "./delivery.ts";
 import { attachSession, connectSession, execSession } from "./sessions.ts";
+import { machinesUsage } from "./usage.ts";
 import { watchStream } from "./watch.ts";
 
 const MACHINE = "/apps/:app/machines/:id";
@@ -60,6 +61,10 @@ export function protocolRoutes(api: Api, signal: AbortSignal): Hono<Bindings> {
         throw new FksError("Conflict", `the Machine is ${record.state}, not started`);
       }
       return upgrade(c, connectSession(api, record.id, port, signal));
+    })
+    .get("/stats", async (c) => {
+      const until = AbortSignal.any([c.req.raw.signal, signal]);
+      return c.json({ machines: await machinesUsage(api, until) });
     })
     .get("/watch", (c) => {
       const body = watchStream(api, AbortSignal.any([c.req.raw.signal, signal]));
