@@ -5,7 +5,7 @@ const RESET_AFTER_MS = 60_000;
 const CRASH_LOOP_DEATHS = 4;
 
 /** A child's life, from its start to now or to its end. */
-interface Life {
+export interface Life {
   readonly ranMs: number;
   /** At any time in it. */
   readonly wasReady: boolean;

@@ -3,9 +3,23 @@ import { FksError } from "../errors.ts";
 import { type Clock, sleep } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { ChildProcess, ExitStatus, Processes } from "../ports/processes.ts";
-import { type Backoff, backoffAfter, backoffWhileRunning, NO_BACKOFF } from "./backoff.ts";
+import {
+  type Backoff,
+  backoffAfter,
+  backoffWhileRunning,
+  type Life,
+  NO_BACKOFF,
+} from "./backoff.ts";
 import type { ChildSpec } from "./child.ts";
-import { afterProbe, askChild, type Limits, livedMs, type NextStep } from "./child-probe.ts";
+import {
+  afterProbe,
+  askChild,
+  type Limits,
+  type Lived,
+  limitsFor,
+  livedOn,
+  type NextStep,
+} from "./child-probe.ts";
 import {
   type ChildReport,
   deathText,
@@ -80,9 +94,6 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
     deps.onChange?.(report);
   }
 
-  /** In this life. */
-  const wasReady = (): boolean => report.readyAfterMs !== undefined;
-
   async function keepAlive(neighbours: Neighbours, signal: AbortSignal): Promise<void> {
     await Promise.race([Promise.all(neighbours.earlier.map((it) => it.ready)), aborted(signal)]);
 
@@ -92,9 +103,8 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
       if (signal.aborted) return;
       if (end.kind === "replaced") continue;
 
-      backoff = backoffAfter(backoff, { ranMs: clock.now() - startedAtMs, wasReady: wasReady() });
-      const { deaths } = backoff;
-      const failure = spec.giveUp?.({ reason: end.reason, deaths, hasBeenReady });
+      backoff = backoffAfter(backoff, lifeOf(report, clock.now() - startedAtMs));
+      const failure = spec.giveUp?.({ reason: end.reason, deaths: backoff.deaths, hasBeenReady });
       if (failure !== undefined) throw failure;
       note(diedReport(report, end, backoff, clock.now()));
       tellDeath(log, end.reason, backoff);
@@ -104,8 +114,6 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
 
   /** One life, from its start to its end, whoever caused that. */
   async function live(neighbours: Neighbours, signal: AbortSignal): Promise<End> {
-    const readyTimeoutMs = spec.readyTimeoutMs?.() ?? Number.POSITIVE_INFINITY;
-    const limits = { startTimeoutMs: spec.startTimeoutMs, readyTimeoutMs };
     const process = spawned(processes, spec);
     if (process instanceof FksError) return { kind: "died", reason: process.message };
     note(startedReport(report, process.pid, clock.now()));
@@ -123,7 +131,7 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
     };
     try {
       const over = Promise.race([exited, aborted(scope)]).then(() => undefined);
-      const watching = watch(limits, scope);
+      const watching = watch(limitsFor(spec), scope);
       const late = await Promise.race([over, watching]);
       replace = undefined;
       if (signal.aborted) await stop(process, neighbours);
@@ -150,17 +158,15 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
   async function watch(limits: Limits, life: AbortSignal): Promise<Overdue | undefined> {
     let lookedAtMs = clock.now();
     let delayMs = 0;
-    let ranMs = 0;
-    let silentMs = 0;
+    let lived: Lived = { ranMs: 0, silentMs: 0 };
     while (!life.aborted) {
       const result = await askChild({ processes, clock }, spec.probe, life);
       if (result === undefined || life.aborted) return undefined;
       const nowMs = clock.now();
-      const addedMs = livedMs({ probe: spec.probe, delayMs, passedMs: nowMs - lookedAtMs });
+      const gap = { probe: spec.probe, delayMs, passedMs: nowMs - lookedAtMs };
       lookedAtMs = nowMs;
-      ranMs += addedMs;
-      silentMs = result.outcome === "silent" ? silentMs + addedMs : 0;
-      backoff = backoffWhileRunning(backoff, { ranMs, wasReady: wasReady() });
+      lived = livedOn(lived, gap, result);
+      backoff = backoffWhileRunning(backoff, lifeOf(report, lived.ranMs));
       note(probedReport(report, result, backoff, nowMs));
       if (report.ready && !hasBeenReady) {
         await deps.onFirstReady?.(spec.name);
@@ -168,7 +174,7 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
         ready.resolve();
       }
 
-      const next = afterProbe(limits, report, { ranMs, silentMs });
+      const next = afterProbe(limits, report, lived);
       if (next.do !== "ask") return next;
       delayMs = next.delayMs;
       await sleep(clock, delayMs, life).catch(() => {});
@@ -177,8 +183,7 @@ export function childLoop(spec: ChildSpec, deps: ChildLoopDeps): ChildLoop {
   }
 
   async function stop(process: ChildProcess, { later }: Neighbours): Promise<void> {
-    const othersGone = Promise.all(later.map((it) => it.gone));
-    await Promise.race([othersGone, process.exited, aborted(atOnce)]);
+    await Promise.race([Promise.all(later.map((it) => it.gone)), process.exited, aborted(atOnce)]);
     note(stoppingReport(report));
     await endProcess(process, spec.graceMs, deps);
   }
@@ -208,6 +213,10 @@ function spawned(processes: Processes, spec: ChildSpec): ChildProcess | FksError
     if (FksError.is(error, "Unavailable")) return error;
     throw error;
   }
+}
+
+function lifeOf({ readyAfterMs }: ChildReport, ranMs: number): Life {
+  return { ranMs, wasReady: readyAfterMs !== undefined };
 }
 
 function tellDeath(log: Log, reason: string, { delayMs, deaths, isCrashLoop }: Backoff): void {

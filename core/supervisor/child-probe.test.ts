@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
-import { livedMs } from "./child-probe.ts";
+import { livedOn } from "./child-probe.ts";
 
 const probe = { kind: "unix-socket", path: "/none" } as const;
 const step = { what: "the API", probe: { kind: "https", url: "https://[::1]" } } as const;
+const READY = { outcome: "ready" } as const;
 const steps = { kind: "in-turn", steps: [step, step, step] } as const;
 
 test.each([
@@ -13,10 +14,23 @@ test.each([
   ["over a night", 36_000_000, 8_000],
   ["with the clock put back", -3_600_000, 0],
 ])("between two probes %s: of %d ms a child has lived %d", (_, passedMs, counted) => {
-  expect(livedMs({ probe, delayMs: 5_000, passedMs })).toBe(counted);
+  const gap = { probe, delayMs: 5_000, passedMs };
+  const before = { ranMs: 100, silentMs: 10 };
+
+  expect(livedOn(before, gap, { outcome: "silent", reason: "no socket" })).toEqual({
+    ranMs: 100 + counted,
+    silentMs: 10 + counted,
+  });
+  expect(livedOn(before, gap, { outcome: "unready", reason: "starting" })).toEqual({
+    ranMs: 100 + counted,
+    silentMs: 0,
+  });
 });
 
 test("where several questions are asked, each has its time", () => {
-  expect(livedMs({ probe: steps, delayMs: 250, passedMs: 14_000 })).toBe(14_000);
-  expect(livedMs({ probe: steps, delayMs: 250, passedMs: 60_000 })).toBe(9_250);
+  const born = { ranMs: 0, silentMs: 0 };
+  const gap = { probe: steps, delayMs: 250 };
+
+  expect(livedOn(born, { ...gap, passedMs: 14_000 }, READY).ranMs).toBe(14_000);
+  expect(livedOn(born, { ...gap, passedMs: 60_000 }, READY).ranMs).toBe(9_250);
 });

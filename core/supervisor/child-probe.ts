@@ -45,6 +45,12 @@ async function ask(
   }
 }
 
+/** How long a child has run in this life, and for how much of that it has been silent by now. */
+export interface Lived {
+  readonly ranMs: number;
+  readonly silentMs: number;
+}
+
 interface Gap {
   readonly probe: Probe;
   /** Between the last answer and this question. */
@@ -54,11 +60,16 @@ interface Gap {
 }
 
 /**
- * How much of the time between two answers counts as the child's: all of it, unless it is far more
- * than delay and questions can take, or less than none. Then the host slept or its clock was set,
- * and the child had no more than that time. Pure.
+ * A child's life with one more answer. All the time since the last one counts, unless it is far
+ * more than delay and questions can take, or less than none: then the host slept or its clock was
+ * set, and the child had no more than that time. Pure.
  */
-export function livedMs({ probe, delayMs, passedMs }: Gap): number {
+export function livedOn({ ranMs, silentMs }: Lived, gap: Gap, { outcome }: ProbeResult): Lived {
+  const addedMs = countedMs(gap);
+  return { ranMs: ranMs + addedMs, silentMs: outcome === "silent" ? silentMs + addedMs : 0 };
+}
+
+function countedMs({ probe, delayMs, passedMs }: Gap): number {
   const questions = probe.kind === "in-turn" ? probe.steps.length : 1;
   const longestMs = delayMs + questions * PROBE_TIMEOUT_MS;
   return passedMs > longestMs + PAUSE_MIN_MS ? longestMs : Math.max(0, passedMs);
@@ -71,16 +82,20 @@ export type NextStep =
   /** It took too long to get ready. */
   | { readonly do: "end"; readonly reason: string };
 
-/** The limits of one life. */
+/** The limits of one life, as they are at its start. */
 export interface Limits extends Pick<ChildSpec, "startTimeoutMs"> {
   readonly readyTimeoutMs: number;
+}
+
+export function limitsFor({ startTimeoutMs, readyTimeoutMs }: ChildSpec): Limits {
+  return { startTimeoutMs, readyTimeoutMs: readyTimeoutMs?.() ?? Number.POSITIVE_INFINITY };
 }
 
 /** What follows from a probe, once the child's report tells of it. Pure. */
 export function afterProbe(
   { startTimeoutMs, readyTimeoutMs }: Limits,
   { state, ready, readyAfterMs, reason }: ChildReport,
-  { ranMs, silentMs }: { readonly ranMs: number; readonly silentMs: number },
+  { ranMs, silentMs }: Lived,
 ): NextStep {
   if (readyAfterMs === undefined && ranMs >= readyTimeoutMs) {
     return { do: "end", reason: `not ready within ${readyTimeoutMs / 1_000} s: ${reason}` };

@@ -137,7 +137,7 @@ test.each(["dies", "is restarted", "is stopped"])(
     step.reject(new Error("disk full"));
     await advance(1_000);
 
-    expect(await Promise.race([end, "still waiting"])).toBe("Error: disk full");
+    expect(await Promise.race([end, Promise.resolve("still waiting")])).toBe("Error: disk full");
     expect(processes.started).toHaveLength(1);
   },
 );
@@ -198,7 +198,7 @@ test("who is never ready in time is a crash loop like any other, and can be give
   expect(state("k3s")).toMatchObject({ restarts: 4, isCrashLoop: true });
   await advance(95_000);
 
-  expect(await Promise.race([end, "still trying"])).toBe(
+  expect(await Promise.race([end, Promise.resolve("still trying")])).toBe(
     "FksError: 5 times not ready within 90 s: starting",
   );
   stop.abort();
