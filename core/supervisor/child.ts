@@ -24,9 +24,9 @@ export interface ChildSpec extends ProcessSpec {
 
 export interface ChildDeath {
   readonly reason: string;
-  /** In a row, this one included. */
+  /** In a row, this one included: since a life that was ready and lasted a minute. */
   readonly deaths: number;
-  /** In any life. */
+  /** In any life, with its first step done. */
   readonly hasBeenReady: boolean;
 }
 
