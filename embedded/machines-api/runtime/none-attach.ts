@@ -1,5 +1,6 @@
 import type { ExitStatus } from "#core/fly/machine-protocol.ts";
-import type { AttachRequest, ContainerExit } from "./runtime.ts";
+import type { AttachRequest } from "#core/ports/machine-protocol.ts";
+import type { ContainerExit } from "./runtime.ts";
 
 interface Ending {
   /** Aborts when the container ends. */

@@ -3,7 +3,7 @@
  * (states only). The Machines API decides order, restarts and back-off; a runtime only obeys.
  */
 import type { ContainerSecurity, ExitStatus, LogOptions } from "#core/fly/machine-protocol.ts";
-import type { Connection, ExecRequest } from "#core/ports/machine-protocol.ts";
+import type { AttachRequest, Connection, ExecRequest } from "#core/ports/machine-protocol.ts";
 import type { ImageConfig } from "../images/images.ts";
 
 export interface Runtime {
@@ -82,8 +82,6 @@ export interface ContainerId {
 
 /** `previous` logs are the attempt before. */
 export type LogId = ContainerId;
-
-export type AttachRequest = Omit<ExecRequest, "command" | "tty">;
 
 export interface ContainerLimits {
   readonly cpuMillis: number | undefined;

@@ -18,7 +18,7 @@ import type { VolumeSpec } from "../runtime.ts";
 type VolumeFiles = VolumeSpec["files"];
 
 const SET_GID = 0o2000;
-const GROUP_READS = 0o040;
+const OWNER_AND_GROUP_READ = 0o440;
 const FOLDER_MODE = 0o755;
 
 const CURRENT = "..data";
@@ -91,7 +91,7 @@ async function showNames(folder: string, files: VolumeFiles): Promise<void> {
 }
 
 function readableByGroup(file: VolumeFiles[number]): VolumeFiles[number] {
-  return { ...file, mode: file.mode | GROUP_READS };
+  return { ...file, mode: file.mode | OWNER_AND_GROUP_READ };
 }
 
 async function isSame(set: string, files: VolumeFiles): Promise<boolean> {

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { hostClock } from "#adapters/host/clock.ts";
+import type { AttachRequest } from "#core/ports/machine-protocol.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { failureOf } from "#test/fixtures/failure.ts";
-import type { AttachRequest, ContainerId } from "../runtime.ts";
+import type { ContainerId } from "../runtime.ts";
 import { collector, containersOf, eventually, FOREVER } from "./testing/containers.ts";
 import { openWorld, type World } from "./testing/world.ts";
 

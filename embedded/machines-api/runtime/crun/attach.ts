@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FksError } from "#core/errors.ts";
 import type { TerminalSize } from "#core/fly/machine-protocol.ts";
-import type { AttachRequest } from "../runtime.ts";
+import type { AttachRequest } from "#core/ports/machine-protocol.ts";
 import { LEAVE_STDIN_OPEN } from "./conmon.ts";
 import { sender } from "./connect.ts";
 import type { AttemptFolder } from "./folders.ts";

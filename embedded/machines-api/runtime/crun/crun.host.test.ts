@@ -82,7 +82,7 @@ describe("a container", () => {
     expect(stdout).toStartWith("web-");
     expect(stdout).toContain("\n/srv/app\n1 /data\n");
     expect(stdout).toContain(
-      `${machine.address.ipv6}\t${machine.hostname}\n10.1.2.3\tdb.internal db`,
+      `${machine.address.ipv6}\t${machine.hostname}\n10.1.2.3\tdb.internal\tdb`,
     );
     expect(stdout).toContain("search a.internal\nnameserver fdaa::3\noptions ndots:5\n");
   });

@@ -25,7 +25,7 @@ import {
   ownOomScoreAdj,
 } from "./host.ts";
 import { logStream } from "./logs.ts";
-import { bytesBelow, networkUsage, volumeUsage } from "./machine-usage.ts";
+import { folderMeasure, type Measure, networkUsage, volumeUsage } from "./machine-usage.ts";
 import { preparedMachines } from "./machines.ts";
 import { pauseProcesses } from "./pause.ts";
 import { awaitsSignal, signalProcess } from "./processes.ts";
@@ -89,6 +89,8 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
   const pauses = pauseProcesses({ folders, cgroups, runtime, init });
   const machines = preparedMachines({ machinesDir, folders, cgroups, network, attempts, pauses });
   const execTargetOf = execTargets(plan, folders, [runtime.path, ...runtime.args, "exec"], clock);
+
+  const measure = folderMeasure(clock);
 
   return {
     kind: "crun",
@@ -168,7 +170,7 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
       await cgroups.limit(cgroups.containerPath(id), limits);
     },
 
-    stats: async (machineId) => machineStats(machineId, { attempts, cgroups, folders }),
+    stats: async (machineId) => machineStats(machineId, { attempts, cgroups, folders, measure }),
   };
 }
 
@@ -176,11 +178,12 @@ interface StatsSources {
   readonly attempts: Attempts;
   readonly cgroups: Cgroups;
   readonly folders: Folders;
+  readonly measure: Measure;
 }
 
 async function machineStats(
   machineId: string,
-  { attempts, cgroups, folders }: StatsSources,
+  { attempts, cgroups, folders, measure }: StatsSources,
 ): Promise<MachineStats> {
   const running = attempts.of(machineId).flatMap((id) => {
     const folder = folders.attempt(id);
@@ -190,12 +193,12 @@ async function machineStats(
   const containers = running.map(async ({ id, folder, state: { startedAtMs } }) => {
     const usage = cgroups.usage(cgroups.containerPath(id));
     if (usage === undefined) return [];
-    return [{ name: id.name, startedAtMs, ...usage, rootBytes: await bytesBelow(folder.upper) }];
+    return [{ name: id.name, startedAtMs, ...usage, rootBytes: await measure(folder.upper) }];
   });
   const [first] = running;
   return {
     containers: (await Promise.all(containers)).flat(),
-    volumes: await volumeUsage(folders.machine(machineId)),
+    volumes: await volumeUsage(folders.machine(machineId), measure),
     network: first === undefined ? undefined : networkUsage(first.state.pid),
   };
 }

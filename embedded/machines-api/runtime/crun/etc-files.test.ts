@@ -13,7 +13,7 @@ test("a Machine knows localhost, its own name and what it was told, each once", 
       .filter((line) => line.endsWith("\tweb-1")),
   ).toHaveLength(1);
   expect(hostsFileFor(machine)).toEndWith(
-    "fdaa:a1b:2c3d:a7b:1:0:1:2\tweb-1\n10.1.2.3\tdb.internal db\n",
+    "fdaa:a1b:2c3d:a7b:1:0:1:2\tweb-1\n10.1.2.3\tdb.internal\tdb\n",
   );
 });
 

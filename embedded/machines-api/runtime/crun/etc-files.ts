@@ -10,9 +10,10 @@ export function hostsFileFor({ hosts }: MachineSpec): string {
     ["fe00::0", "ip6-mcastprefix"],
     ["fe00::1", "ip6-allnodes"],
     ["fe00::2", "ip6-allrouters"],
-    ...hosts.map(({ ip, hostnames }) => [ip, ...hostnames]),
-  ];
-  return `${lines.map(([ip = "", ...names]) => `${ip}\t${names.join(" ")}`).join("\n")}\n`;
+  ].map(([ip = "", ...names]) => `${ip}\t${names.join(" ")}\n`);
+  // As the kubelet writes them, names apart by tabs.
+  const own = hosts.map(({ ip, hostnames }) => `${[ip, ...hostnames].join("\t")}\n`);
+  return [...lines, ...own].join("");
 }
 
 export function resolvConfFor({ dns }: MachineSpec): string {

@@ -64,7 +64,7 @@ test("what is used is told for containers, volumes and the network", async () =>
   const disk = { name: "disk", kind: "disk", sizeMb: undefined, files: [] } as const;
   const memory = { name: "memory", kind: "memory", sizeMb: 4, files: [] } as const;
   const script =
-    "dd if=/dev/zero of=/d/x bs=1M count=3; dd if=/dev/zero of=/m/x bs=1M count=2; sleep 1000";
+    "dd if=/dev/zero of=/d/x bs=1M count=3; dd if=/dev/zero of=/m/x bs=1M count=2; echo > /tmp/done; sleep 1000";
   const { id } = await containers.run(["sh", "-c", script], {
     mounts: [
       { volume: disk, path: "/d", readOnly: false },
@@ -72,37 +72,36 @@ test("what is used is told for containers, volumes and the network", async () =>
     ],
   });
 
-  await eventually(async () => {
-    const stats = await world.runtime.stats(id.machineId, world.signal);
-    expect(stats).toEqual({
-      containers: [
-        {
-          name: "app",
-          startedAtMs: expect.any(Number),
-          cpuNanoseconds: expect.any(Number),
-          memoryBytes: expect.any(Number),
-          usageBytes: expect.any(Number),
-          rssBytes: expect.any(Number),
-          pageFaults: expect.any(Number),
-          majorPageFaults: expect.any(Number),
-          // Our init, and what the shell became.
-          processes: 2,
-          rootBytes: expect.any(Number),
-        },
-      ],
-      volumes: [
-        { name: "disk", usedBytes: expect.any(Number) },
-        { name: "memory", usedBytes: 2 * MIB, capacityBytes: 4 * MIB },
-      ],
-      network: { receivedBytes: expect.any(Number), sentBytes: expect.any(Number) },
-    });
-    expect(stats.volumes[0]?.usedBytes).toBeWithin(3 * MIB, 3.1 * MIB);
-    const [app] = stats.containers;
-    expect(app?.cpuNanoseconds).toBeGreaterThan(1_000_000);
-    expect(app?.memoryBytes).toBeGreaterThan(2 * MIB);
-    expect(app?.usageBytes).toBeGreaterThanOrEqual(app?.memoryBytes ?? 0);
-    expect(app?.rssBytes).toBeGreaterThan(0);
+  await containers.sh(id, "until [ -e /tmp/done ]; do sleep 0.02; done");
+  const stats = await world.runtime.stats(id.machineId, world.signal);
+  expect(stats).toEqual({
+    containers: [
+      {
+        name: "app",
+        startedAtMs: expect.any(Number),
+        cpuNanoseconds: expect.any(Number),
+        memoryBytes: expect.any(Number),
+        usageBytes: expect.any(Number),
+        rssBytes: expect.any(Number),
+        pageFaults: expect.any(Number),
+        majorPageFaults: expect.any(Number),
+        // Our init, and what the shell became.
+        processes: 2,
+        rootBytes: expect.any(Number),
+      },
+    ],
+    volumes: [
+      { name: "disk", usedBytes: expect.any(Number) },
+      { name: "memory", usedBytes: 2 * MIB, capacityBytes: 4 * MIB },
+    ],
+    network: { receivedBytes: expect.any(Number), sentBytes: expect.any(Number) },
   });
+  expect(stats.volumes[0]?.usedBytes).toBeWithin(3 * MIB, 3.1 * MIB);
+  const [app] = stats.containers;
+  expect(app?.cpuNanoseconds).toBeGreaterThan(1_000_000);
+  expect(app?.memoryBytes).toBeGreaterThan(2 * MIB);
+  expect(app?.usageBytes).toBeGreaterThanOrEqual(app?.memoryBytes ?? 0);
+  expect(app?.rssBytes).toBeGreaterThan(0);
 });
 
 describe("a connection from inside a Machine", () => {

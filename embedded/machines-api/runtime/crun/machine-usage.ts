@@ -1,11 +1,14 @@
 /** What a Machine uses besides the processor and memory of its containers. */
 import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
+import type { Clock } from "#core/ports/clock.ts";
 import type { NetworkStats, VolumeStats } from "../runtime.ts";
 import type { MachineFolder } from "./folders.ts";
 
 /** A file system tells its size in these, whatever its blocks are. */
 const BLOCK_BYTES = 512;
+
+const FRESH_MS = 15_000;
 
 /** The Machine's own interface, as one of its processes sees it. */
 export function networkUsage(pid: number): NetworkStats | undefined {
@@ -15,13 +18,13 @@ export function networkUsage(pid: number): NetworkStats | undefined {
   return { receivedBytes: fields[0] ?? 0, sentBytes: fields[8] ?? 0 };
 }
 
-export async function volumeUsage({
-  disks,
-  memories,
-}: Pick<MachineFolder, "disks" | "memories">): Promise<readonly VolumeStats[]> {
+export async function volumeUsage(
+  { disks, memories }: Pick<MachineFolder, "disks" | "memories">,
+  measure: Measure,
+): Promise<readonly VolumeStats[]> {
   const onDisk = namesIn(disks).map(async (name) => ({
     name,
-    usedBytes: await bytesBelow(`${disks}/${name}`),
+    usedBytes: await measure(`${disks}/${name}`),
   }));
   const inMemory = namesIn(memories).map((name) => {
     const { blocks, bfree, bsize } = statfsSync(`${memories}/${name}`);
@@ -30,8 +33,23 @@ export async function volumeUsage({
   return [...(await Promise.all(onDisk)), ...inMemory];
 }
 
+/** What a folder takes on its disk, as of a moment ago. */
+export type Measure = (folder: string) => Promise<number>;
+
+/** Counts each folder once in a while: who asks often need not walk every file each time. */
+export function folderMeasure(clock: Clock): Measure {
+  const known = new Map<string, { readonly atMs: number; readonly bytes: Promise<number> }>();
+  return async (folder) => {
+    const nowMs = clock.now();
+    for (const [name, { atMs }] of known) if (nowMs - atMs > FRESH_MS) known.delete(name);
+    const entry = known.get(folder) ?? { atMs: nowMs, bytes: bytesBelow(folder) };
+    known.set(folder, entry);
+    return entry.bytes;
+  };
+}
+
 /** What a folder takes on its disk, as `du` counts; what vanishes meanwhile counts nothing. */
-export async function bytesBelow(folder: string): Promise<number> {
+async function bytesBelow(folder: string): Promise<number> {
   let bytes = 0;
   const counted = new Set<number>();
   const pending = [folder];

@@ -166,6 +166,10 @@ describe("a security context", () => {
     expect(names).toContain("execve");
     expect(names).not.toContain("mount");
     expect(config().linux.seccomp).toBeUndefined();
+    const strange = { ...host, architecture: "m68k" };
+    expect(() => config({ security: { seccomp: "default" } }, strange)).toThrow(
+      "no default seccomp profile for m68k",
+    );
   });
 
   test("that is privileged masks nothing and has the harmless devices of the host", () => {

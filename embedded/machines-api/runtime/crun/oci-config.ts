@@ -91,7 +91,7 @@ export interface OciDevice {
   readonly gid: number;
 }
 
-/** Throws FksError `InvalidInput` for capabilities that cannot be given. */
+/** Throws FksError for what this host cannot give: capabilities, a seccomp profile. */
 export function ociConfigFor({ machine, container, user, paths, host }: OciRequest): OciConfig {
   const { security } = container;
   const capabilities = capabilitiesFor(security, host.capabilities);

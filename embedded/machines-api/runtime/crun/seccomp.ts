@@ -1,4 +1,5 @@
 /** The system calls that `RuntimeDefault` lets through; whatever else is asked for is EPERM. Pure. */
+import { FksError } from "#core/errors.ts";
 
 export interface SeccompProfile {
   readonly defaultAction: string;
@@ -101,13 +102,18 @@ const AF_VSOCK = 40;
 /** Every CLONE_NEW… flag. */
 const NEW_NAMESPACES = 0x7e02_0000;
 
-/** `architecture` as Node.js names it; undefined where there is no list. */
+/**
+ * `architecture` as Node.js names it. Throws FksError `Unsupported` where there is no list: letting
+ * everything through is not what was asked for.
+ */
 export function seccompProfileFor(
   capabilities: readonly string[],
   architecture: string,
-): SeccompProfile | undefined {
+): SeccompProfile {
   const architectures = ARCHITECTURES[architecture];
-  if (architectures === undefined) return undefined;
+  if (architectures === undefined) {
+    throw new FksError("Unsupported", `there is no default seccomp profile for ${architecture}`);
+  }
   return {
     defaultAction: "SCMP_ACT_ERRNO",
     defaultErrnoRet: EPERM,
