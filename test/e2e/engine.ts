@@ -25,22 +25,20 @@ export const API_PART: Readonly<Record<EngineName, string>> = { k3s: "k3s", upst
 export const ENGINE_NAME: EngineName =
   ENGINE_NAMES.find((name) => name === process.env["FKS_TEST_ENGINE"]) ?? "upstream";
 
-/** A real K3s to run over, where `FKS_K3S_BIN` names one; else there is its stand-in. */
-export const REAL_K3S = process.env["FKS_K3S_BIN"] || undefined;
-
 /**
- * The engine's executable, ready to run. Of K3s without `FKS_K3S_BIN` it is the stand-in, put into
- * `folder` with this shape.
+ * The engine's executable, ready to run. For K3s it is the one that `FKS_K3S_BIN` names; without
+ * that, or with a shape that only it can have, it is the stand-in, put into `folder`.
  */
 export async function testEngine(
   name: EngineName,
   folder: string,
-  shape: K3sShape = {},
+  shape?: K3sShape,
 ): Promise<TestEngine> {
   if (name === "upstream") {
     const program = await ensureKube({ onProgress: () => {} }, AbortSignal.timeout(60 * 60_000));
     return { name, program, env: { FKS_ENGINE: name, FKS_KUBE_BIN: program } };
   }
-  const program = resolve(REAL_K3S ?? (await installK3sShaped(folder, shape)));
+  const named = shape === undefined ? (process.env["FKS_K3S_BIN"] ?? "") : "";
+  const program = named === "" ? await installK3sShaped(folder, shape) : resolve(named);
   return { name, program, env: { FKS_ENGINE: name, FKS_K3S_BIN: program } };
 }

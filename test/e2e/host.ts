@@ -3,10 +3,11 @@ import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PartReport, StatusReport } from "#core/status/report.ts";
+import type { EngineName } from "#embedded/control-plane/engine.ts";
 import { inOwnNetwork } from "#scripts/own-network.ts";
 import type { K3sShape } from "#test/programs/k3s-shaped.ts";
 import { EXECUTABLE, partIn } from "./cluster.ts";
-import { ENGINE_NAME, type TestEngine, testEngine } from "./engine.ts";
+import { type TestEngine, testEngine } from "./engine.ts";
 import { eventually, type Ran, type RunOptions, run } from "./process.ts";
 
 const READY_TIMEOUT_MS = 60_000;
@@ -56,13 +57,13 @@ interface StartOptions {
   readonly executable?: string;
 }
 
-/** A host with the engine of this run of the tests; a stand-in for K3s gets this shape. */
-export async function ownHost(shape: K3sShape = {}): Promise<Host> {
+/** A host with K3s, or with another engine; a shape is the stand-in's. */
+export async function ownHost(shape?: K3sShape, engineName: EngineName = "k3s"): Promise<Host> {
   const folder = mkdtempSync(join(tmpdir(), "fks-host-"));
   // Plain users get to what is theirs in it.
   chmodSync(folder, 0o711);
   const dataDir = join(folder, "data");
-  const engine = await testEngine(ENGINE_NAME, join(folder, "k3s"), shape);
+  const engine = await testEngine(engineName, join(folder, "k3s"), shape);
   const network = await ownNetwork();
   const common = {
     ...engine.env,
@@ -104,6 +105,13 @@ export async function ownHost(shape: K3sShape = {}): Promise<Host> {
     },
   };
   return host;
+}
+
+/** The pid of the child `k3s`. */
+export async function pidOf(host: Host): Promise<number> {
+  const { pid } = await host.part("k3s");
+  if (pid === undefined) throw new Error("k3s does not run");
+  return pid;
 }
 
 /** A network that is there until it is ended. */

@@ -17,7 +17,7 @@ describe("the control plane alone, as a plain user", () => {
   let life: Life;
 
   beforeAll(async () => {
-    host = await ownHost();
+    host = await ownHost(undefined, ENGINE_NAME);
     mkdirSync(host.dataDir, { mode: 0o700 });
     chownSync(host.dataDir, UID, UID);
     // What was built may lie where only root gets to.
