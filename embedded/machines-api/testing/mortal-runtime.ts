@@ -38,6 +38,13 @@ export function mortal(runtime: Runtime, death: DeathAt | undefined): Mortal {
     return isLast || isDead ? die() : result;
   }
 
+  /** Changes nothing on the host, so no death is tried here; but the dead hear no answer. */
+  async function heard<T>(work: () => Promise<T>): Promise<T> {
+    if (isDead) return grave.promise;
+    const result = await work();
+    return isDead ? grave.promise : result;
+  }
+
   return {
     died: died.promise,
     bury: () => grave.reject(new Error("the process is dead")),
@@ -49,6 +56,8 @@ export function mortal(runtime: Runtime, death: DeathAt | undefined): Mortal {
       signal: (id, name, signal) => counted(() => runtime.signal(id, name, signal)),
       release: (id, signal) => counted(() => runtime.release(id, signal)),
       remove: (machineId, signal) => counted(() => runtime.remove(machineId, signal)),
+      exec: (id, request, signal) => heard(() => runtime.exec(id, request, signal)),
+      terminationMessage: (id, signal) => heard(() => runtime.terminationMessage(id, signal)),
       onExit: (listener) =>
         runtime.onExit((exit) => {
           if (!isDead) listener(exit);
