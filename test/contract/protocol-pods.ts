@@ -1,0 +1,214 @@
+import { expect } from "bun:test";
+import type { ContainerConfig, MachineConfig } from "#core/fly/machine.ts";
+import type { Bundle, ContainerReport, MachineRef } from "#core/fly/machine-protocol.ts";
+import { it } from "./suite.ts";
+import {
+  bytesOf,
+  codeOf,
+  configOf,
+  eventually,
+  forever,
+  launched,
+  type ProtocolWorld,
+  refOf,
+  shell,
+  sink,
+} from "./world.ts";
+
+type Given = () => ProtocolWorld;
+
+/** What Pods ask of a container beyond a program and its files, by a bundle. */
+export function protocolPods(given: Given): void {
+  identities(given);
+  contents(given);
+  attaching(given);
+}
+
+/** A Machine whose container `main` runs `script` with this bundle; it is not restarted. */
+async function bundled(
+  world: ReturnType<Given>,
+  script: string,
+  bundle: Partial<Bundle>,
+  container: Partial<ContainerConfig> = {},
+  config: MachineConfig = {},
+): Promise<MachineRef> {
+  const awaiting = { ...config, metadata: { fks_awaits: "bundle" } };
+  const wanted = configOf(world, { exec: shell(script), ...container }, awaiting);
+  const ref = refOf(world, await launched(world, wanted));
+  await world.protocol.deliver(ref, { containers: {}, volumes: {}, ...bundle }, forever);
+  return ref;
+}
+
+function mainWhen(
+  world: ReturnType<Given>,
+  ref: MachineRef,
+  isThere: (main: ContainerReport) => boolean,
+): Promise<ContainerReport> {
+  return eventually(async () => {
+    const { containers } = await world.protocol.report(ref, forever);
+    return containers.find((main) => main.name === "main" && isThere(main));
+  });
+}
+
+const runs = ({ state }: ContainerReport): boolean => state.running !== undefined;
+const hasEnded = ({ state }: ContainerReport): boolean => state.terminated !== undefined;
+
+async function said(world: ReturnType<Given>, ref: MachineRef): Promise<string> {
+  await mainWhen(world, ref, hasEnded);
+  return new Response(await world.protocol.logs(ref, "main", {}, forever)).text();
+}
+
+function identities(given: Given): void {
+  it("a container is who its bundle says, and the report tells", async () => {
+    const world = given();
+    const security = { runAsUser: 1234, runAsGroup: 3000, supplementalGroups: [4000] };
+    const ref = await bundled(world, "id -u; id -g; id -G; sleep 100", {
+      containers: { main: { security } },
+      fsGroup: 5000,
+    });
+
+    const { user } = await mainWhen(world, ref, runs);
+    expect(user).toEqual({ uid: 1234, gid: 3000, groups: [3000, 4000, 5000] });
+    const ids = sink();
+    const request = { command: shell("id -u; id -G"), tty: false, stdout: ids.stream };
+    await world.protocol.exec(ref, "main", request, forever);
+    expect(ids.text()).toBe("1234\n3000 4000 5000\n");
+  });
+
+  it("root does not start where that is forbidden, in the kubelet's words", async () => {
+    const world = given();
+    const security = { runAsNonRoot: true };
+    const ref = await bundled(world, "true", { containers: { main: { security } } });
+
+    const { state } = await mainWhen(
+      world,
+      ref,
+      (main) => main.state.waiting?.reason === "CreateContainerConfigError",
+    );
+    expect(state.waiting?.message).toStartWith(
+      "container has runAsNonRoot and image will run as root",
+    );
+  });
+
+  it("capabilities, privileges, the root file system and kernel parameters are as asked", async () => {
+    const world = given();
+    const security = {
+      capabilities: { add: ["NET_ADMIN"], drop: ["ALL"] },
+      noNewPrivileges: true,
+      readOnlyRootFilesystem: true,
+      seccomp: "default",
+    } as const;
+    const script =
+      "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status; cat /proc/sys/kernel/shm_rmid_forced; echo x 2>&1 > /x";
+    const ref = await bundled(world, script, {
+      containers: { main: { security } },
+      sysctls: { "kernel.shm_rmid_forced": "1" },
+    });
+
+    expect((await said(world, ref)).replaceAll("\t", " ")).toMatch(
+      /^CapEff: 0000000000001000\nNoNewPrivs: 1\nSeccomp: 2\n1\n.*Read-only/s,
+    );
+  });
+
+  it("containers that share processes see a first one that is none of them", async () => {
+    const world = given();
+    const ref = await bundled(world, "tr '\\0' ' ' < /proc/1/cmdline", { sharesProcesses: true });
+
+    expect(await said(world, ref)).toContain("pause");
+  });
+}
+
+function contents(given: Given): void {
+  it("a mount shows a part of a volume, and the group owns it", async () => {
+    const world = given();
+    const mounts = [
+      { name: "v", path: "/part", subPath: "a/b" },
+      { name: "v", path: "/all", readOnly: true },
+    ];
+    const script = "echo in > /part/f; cat /all/a/b/f; stat -c '%g %a' /all; echo x 2>&1 > /all/g";
+    const ref = await bundled(
+      world,
+      script,
+      {
+        containers: { main: { mounts, security: { runAsUser: 1234 } } },
+        fsGroup: 5000,
+      },
+      { mounts: [{ name: "v", path: "/all" }] },
+      { volumes: [{ name: "v", temp_dir: { storage_type: "disk" } }] },
+    );
+
+    expect(await said(world, ref)).toMatch(/^in\n5000 2777\n.*Read-only/s);
+  });
+
+  it("the termination file becomes the message of the end, else the last of the log", async () => {
+    const world = given();
+    const terminationMessage = { path: "/dev/termination-log", fallsBackToLogs: true };
+    const main = { terminationMessage };
+    const containers = { main };
+    const script = "printf 'out of luck' > /dev/termination-log; exit 3";
+    const told = await bundled(world, script, { containers });
+    const logged = await bundled(world, "echo only logged; exit 4", { containers });
+
+    const { state } = await mainWhen(world, told, hasEnded);
+    expect(state.terminated).toMatchObject({ exitCode: 3, message: "out of luck" });
+    const other = await mainWhen(world, logged, hasEnded);
+    expect(other.state.terminated?.message).toContain("only logged");
+  });
+
+  it("usage tells of containers, volumes and the network", async () => {
+    const world = given();
+    const ref = await bundled(
+      world,
+      "head -c 2000000 /dev/zero > /v/full; touch /v/done; sleep 100",
+      {},
+      { mounts: [{ name: "v", path: "/v" }] },
+      { volumes: [{ name: "v", temp_dir: { storage_type: "memory", size_mb: 4 } }] },
+    );
+    const usage = await eventually(async () => {
+      const all = await world.protocol.usage(forever);
+      const own = all.find(({ id }) => id === ref.id);
+      return (own?.volumes[0]?.usedBytes ?? 0) >= 2_000_000 ? own : undefined;
+    });
+
+    expect(usage.containers.map(({ name }) => name)).toEqual(["main"]);
+    expect(usage.containers[0]?.cpuNanoseconds).toBeGreaterThan(0);
+    expect(usage.containers[0]?.memoryBytes).toBeGreaterThan(0);
+    expect(usage.volumes).toEqual([
+      { name: "v", usedBytes: expect.any(Number), capacityBytes: 4 * 1024 * 1024 },
+    ]);
+    expect(usage.network?.receivedBytes).toBeNumber();
+  });
+}
+
+function attaching(given: Given): void {
+  it("attach types into the first process and tells its end; its log has it too", async () => {
+    const world = given();
+    const main = { stdin: true, stdinOnce: true };
+    const script = "cat; echo err >&2; exit 7";
+    const ref = await bundled(world, script, { containers: { main } });
+    await mainWhen(world, ref, runs);
+    const [stdout, stderr] = [sink(), sink()];
+    const request = { stdin: bytesOf("typed\n"), stdout: stdout.stream, stderr: stderr.stream };
+
+    expect(await world.protocol.attach(ref, "main", request, forever)).toEqual({ exitCode: 7 });
+    expect([stdout.text(), stderr.text()]).toEqual(["typed\n", "err\n"]);
+    expect(await said(world, ref)).toContain("typed\n");
+    expect(await codeOf(world.protocol.attach(ref, "main", {}, forever))).toBe("Conflict");
+  });
+
+  it("who leaves an attach leaves the container running", async () => {
+    const world = given();
+    const ref = await bundled(world, "while :; do echo tick; sleep 0.1; done", {});
+    await mainWhen(world, ref, runs);
+    const stop = new AbortController();
+    const reason = new Error("hung up");
+    const started = Promise.withResolvers<void>();
+    const stdout = new WritableStream<Uint8Array>({ write: () => started.resolve() });
+    const left = codeOf(world.protocol.attach(ref, "main", { stdout }, stop.signal));
+    await started.promise;
+    stop.abort(reason);
+
+    expect(await left).toBe(reason);
+    expect(runs(await mainWhen(world, ref, () => true))).toBe(true);
+  });
+}
