@@ -23,6 +23,18 @@ const CONTEXT = {
 
 const AS_EVER = { version: "1", isImmutable: false };
 
+const SERVICES = [
+  {
+    name: "web-shop",
+    clusterIP: "fdaa:0:1:fffe::7",
+    ports: [
+      { name: "http", port: 80, protocol: "TCP" },
+      { name: "dns-udp", port: 53, protocol: "UDP" },
+    ],
+  },
+  { name: "headless", clusterIP: "None", ports: [{ port: 80 }] },
+];
+
 const SOURCES = {
   ...CONTEXT,
   allocatable: { cpu: "4", memory: "8Gi", "ephemeral-storage": "20Gi", pods: "250" },
@@ -92,6 +104,8 @@ export async function machineFilesFor(folder: string): Promise<readonly Generate
   const pod = await podIn(folder);
   const translated = (capabilities: CapabilitySet): Translation =>
     machineConfigFor(pod, { ...CONTEXT, capabilities });
+  const services = pod.metadata.namespace === "shop" ? SERVICES : [];
+  const sources = { ...SOURCES, services };
   const embedded = translated("machine-protocol");
   const machine = { private_ip: "fdaa:0:1:a7b:1:0:1:2", created_at: "2026-11-24T07:59:58.5Z" };
   const files = [
@@ -99,7 +113,7 @@ export async function machineFilesFor(folder: string): Promise<readonly Generate
     json(`${folder}/fly.json`, translated("fly")),
   ];
   return embedded.ok
-    ? [...files, json(`${folder}/bundle.json`, bundleFor(pod, SOURCES, machine))]
+    ? [...files, json(`${folder}/bundle.json`, bundleFor(pod, sources, machine))]
     : files;
 }
 

@@ -136,6 +136,28 @@ describe("what a translation asks the cluster", () => {
     expect(Bun.inspect(error, { depth: 9 })).not.toContain("czNjcmV0");
   });
 
+  test("Services are told with their addresses and ports", async () => {
+    await using world = start();
+    const items = [
+      {
+        metadata: { name: "web" },
+        spec: { clusterIP: "fdaa::7", ports: [{ name: "http", port: 80, protocol: "TCP" }] },
+      },
+      { metadata: { name: "elsewhere" }, spec: { type: "ExternalName", externalName: "a.b" } },
+    ];
+    world.own.answerOnce("GET", /namespaces\/default\/services\?/, () =>
+      Response.json({ metadata: { resourceVersion: "7" }, items }),
+    );
+    expect(await world.objects.services("default", never)).toEqual([
+      {
+        name: "web",
+        clusterIP: "fdaa::7",
+        ports: [{ name: "http", port: 80, protocol: "TCP" }],
+      },
+      { name: "elsewhere", clusterIP: "", ports: [] },
+    ]);
+  });
+
   test("the cluster is the UID of its kube-system namespace", async () => {
     await using world = start();
     world.own.answerOnce("GET", /namespaces\/kube-system$/, () =>

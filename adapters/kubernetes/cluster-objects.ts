@@ -53,6 +53,26 @@ const secretFrom = decoderOf(
     })),
   "Secret",
 );
+const serviceFrom = decoderOf(
+  z
+    .object({
+      metadata: z.object({ name: z.string() }),
+      spec: z.object({
+        clusterIP: z.string().default(""),
+        ports: z
+          .array(
+            z.object({
+              name: z.string().optional(),
+              port: z.number(),
+              protocol: z.string().optional(),
+            }),
+          )
+          .default([]),
+      }),
+    })
+    .transform(({ metadata: { name }, spec }) => ({ name, ...spec })),
+  "Service",
+);
 const tokenRequestFrom = decoderOf(
   z.object({ status: z.object({ token: z.string(), expirationTimestamp: z.string() }) }),
   "TokenRequest",
@@ -101,6 +121,12 @@ export function kubernetesClusterObjects(options: KubernetesClusterObjectsOption
         clock,
         signal,
       );
+    },
+    async services(inNamespace, signal) {
+      // The API server answers from its memory: Pods come in bursts, Services do not.
+      const query = { resourceVersion: "0" };
+      const path = `${namespacePath(inNamespace)}/services`;
+      return (await client.list(path, query, serviceFrom, signal)).items;
     },
     async podToken(pod, { audience, expirationSeconds }, signal) {
       const { name, uid } = pod.metadata;

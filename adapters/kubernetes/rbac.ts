@@ -18,6 +18,7 @@ const RULES: readonly Rule[] = [
   { apiGroups: [""], resources: ["pods"], verbs: ["get", "list"] },
   { apiGroups: [""], resources: ["namespaces"], verbs: ["get", "list", "watch", "patch"] },
   { apiGroups: [""], resources: ["configmaps"], verbs: ["get"] },
+  { apiGroups: [""], resources: ["services"], verbs: ["list"] },
   { apiGroups: [""], resources: ["nodes"], verbs: ["get"] },
   { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
   { apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], verbs: ["create"] },

@@ -27,6 +27,7 @@ export interface PodSpec {
   readonly securityContext?: PodSecurityContext;
   readonly shareProcessNamespace?: boolean;
   readonly hostNetwork?: boolean;
+  readonly enableServiceLinks?: boolean;
   readonly imagePullSecrets?: readonly { readonly name?: string }[];
   readonly readinessGates?: readonly { readonly conditionType: string }[];
 }

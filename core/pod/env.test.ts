@@ -10,6 +10,7 @@ const SOURCES: EnvSources = {
   hostIP: "fdaa::10",
   allocatable: { cpu: "2" },
   apiServer: { host: "fdaa::1", port: 6443 },
+  services: [],
   configMaps: new Map([
     ["settings", aConfigMap({ COLOR: "blue", ref: "$(COLOR)" })],
     ["odd", aConfigMap({ "a=b": "1", constructor: "2", ok: "3" })],
@@ -158,5 +159,28 @@ describe("a container's variables", () => {
         expect(JSON.stringify(result)).not.toContain(text);
       }),
     );
+  });
+});
+
+describe("variables of Services", () => {
+  const kubernetes = { name: "kubernetes", clusterIP: "fdaa::99", ports: [{ port: 443 }] };
+  const sources = { ...SOURCES, services: [kubernetes] };
+  const hostIn = (namespace: string) => {
+    const result = envFor(aPod({ metadata: { namespace } }), { name: "c", image: "i" }, sources);
+    const env = result.ok ? result.env : [];
+    return env.filter(({ name }) => name === "KUBERNETES_SERVICE_HOST").map(({ value }) => value);
+  };
+
+  test("the API server is where we say, and a namesake elsewhere is another Service", () => {
+    expect(hostIn("default")).toEqual(["fdaa::1"]);
+    expect(hostIn("other")).toEqual(["fdaa::99"]);
+  });
+
+  test("are no match for the container's own", () => {
+    const web = { name: "web", clusterIP: "10.0.0.7", ports: [{ port: 80, protocol: "UDP" }] };
+    const env = [{ name: "WEB_PORT", value: "was $(WEB_PORT)" }];
+    expect(envOf({ env }, { ...SOURCES, services: [web] })).toMatchObject({
+      env: expect.arrayContaining([{ name: "WEB_PORT", value: "was udp://10.0.0.7:80" }]),
+    });
   });
 });

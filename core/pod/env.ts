@@ -2,7 +2,9 @@ import { expand } from "../kube/expansion.ts";
 import { fieldValueFor } from "../kube/field-ref.ts";
 import type { Container, EnvFromSource, EnvVar, KeyRef, Pod } from "../kube/pod.ts";
 import { resourceValueFor } from "../kube/resource-field.ts";
+import type { ServiceView } from "../ports/cluster.ts";
 import { membersOf } from "./container-roles.ts";
+import { serviceEnv } from "./service-env.ts";
 import type { PodSources, Surroundings } from "./sources.ts";
 
 export interface EnvEntry {
@@ -37,11 +39,11 @@ export type EnvResult =
   | { readonly ok: false; readonly message: string };
 
 /**
- * The container's variables, in order and expanded: the API server's first, then `envFrom`, then
+ * The container's variables, in order and expanded: those of Services first, then `envFrom`, then
  * `env` as written. A value sees only what stands before it; a name given again takes the new value.
  */
 export function envFor(pod: Pod, container: Container, sources: EnvSources): EnvResult {
-  const variables = new Map(apiServerEnv(sources.apiServer));
+  const variables = new Map([...apiServerEnv(sources.apiServer), ...linksOf(pod, sources)]);
   const skipped: SkippedNames[] = [];
   for (const source of container.envFrom ?? []) {
     const found = entriesFrom(pod, source, sources);
@@ -75,6 +77,14 @@ export function skippedNamesFor(pod: Pod, sources: EnvSources): readonly Skipped
 /** What a kubelet takes for a variable's name: printable ASCII without `=`. */
 function isVariableName(name: string): boolean {
   return /^[ -<>-~]+$/.test(name);
+}
+
+/** The API server is where we say it is, whatever the address of its Service. */
+function linksOf({ metadata, spec }: Pod, { services }: EnvSources) {
+  if (spec.enableServiceLinks === false) return [];
+  const isApiServer = ({ name }: ServiceView): boolean =>
+    metadata.namespace === "default" && name === "kubernetes";
+  return serviceEnv(services.filter((one) => !isApiServer(one)));
 }
 
 interface Found {
@@ -163,17 +173,10 @@ function textIn(base64: string): string {
 }
 
 /** The variables of the Service `kubernetes`, which every container gets. */
-export function apiServerEnv(at: ApiServerAddress): readonly (readonly [string, string])[] {
-  const port = String(at.port);
-  const url = `tcp://${at.host.includes(":") ? `[${at.host}]` : at.host}:${port}`;
-  return [
-    ["KUBERNETES_SERVICE_HOST", at.host],
-    ["KUBERNETES_SERVICE_PORT", port],
-    ["KUBERNETES_SERVICE_PORT_HTTPS", port],
-    ["KUBERNETES_PORT", url],
-    [`KUBERNETES_PORT_${port}_TCP`, url],
-    [`KUBERNETES_PORT_${port}_TCP_PROTO`, "tcp"],
-    [`KUBERNETES_PORT_${port}_TCP_PORT`, port],
-    [`KUBERNETES_PORT_${port}_TCP_ADDR`, at.host],
-  ];
+export function apiServerEnv({
+  host,
+  port,
+}: ApiServerAddress): readonly (readonly [string, string])[] {
+  const ports = [{ name: "https", port, protocol: "TCP" }] as const;
+  return serviceEnv([{ name: "kubernetes", clusterIP: host, ports }]);
 }

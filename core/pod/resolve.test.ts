@@ -18,6 +18,7 @@ test("a ServiceAccount that is not there is missing, and no word about the Machi
     labelNamespace: unused,
     configMap: unused,
     secret: unused,
+    services: async () => [],
     async podToken() {
       throw new FksError("NotFound", 'serviceaccounts "default" not found');
     },

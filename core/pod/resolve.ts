@@ -2,7 +2,13 @@ import { shortLived } from "../controller/short-lived.ts";
 import { FksError } from "../errors.ts";
 import type { Pod } from "../kube/pod.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { ClusterObjects, ConfigMapView, PodToken, SecretView } from "../ports/cluster.ts";
+import type {
+  ClusterObjects,
+  ConfigMapView,
+  PodToken,
+  SecretView,
+  ServiceView,
+} from "../ports/cluster.ts";
 import { objectsNamedBy } from "./named-objects.ts";
 import type { PodSources } from "./sources.ts";
 import { missingVolumeOf, mountFailure, type TokenWish, tokenWishesFor } from "./volumes.ts";
@@ -11,6 +17,8 @@ import { missingVolumeOf, mountFailure, type TokenWish, tokenWishesFor } from ".
 const OBJECT_FRESH_MS = 20_000;
 /** The same for one that never changes; it may still be deleted and made anew. */
 const IMMUTABLE_FRESH_MS = 600_000;
+/** Pods of one burst see the same Services; one that comes right after a Service sees it. */
+const SERVICES_FRESH_MS = 1_000;
 const RENEW_AT = 0.8;
 const TOKEN_AGE_MAX_MS = 24 * 3_600_000;
 /** Beyond it the oldest tokens are asked for again. */
@@ -39,13 +47,19 @@ export function podResolver(cluster: ClusterObjects, clock: Clock): Resolve {
     cluster.configMap(metadata.namespace, name, signal),
   );
   const secrets = kept<SecretView>(clock, (pod, name, signal) => cluster.secret(pod, name, signal));
+  const links = shortLived<readonly ServiceView[]>(clock, () => SERVICES_FRESH_MS);
+  const servicesFor = async ({ metadata: { namespace }, spec }: Pod, signal: AbortSignal) =>
+    spec.enableServiceLinks === false
+      ? []
+      : links.get(namespace, () => cluster.services(namespace, signal));
   const tokensFor = tokenKeeper(cluster, clock);
 
   return async (pod, signal) => {
     const named = objectsNamedBy(pod);
-    const [foundMaps, foundSecrets] = await Promise.all([
+    const [foundMaps, foundSecrets, services] = await Promise.all([
       configMaps(pod, named.configMaps, signal),
       secrets(pod, named.secrets, signal),
+      servicesFor(pod, signal),
     ]);
     const objects = { configMaps: foundMaps, secrets: foundSecrets };
     const missing = missingVolumeOf(pod, objects);
@@ -59,10 +73,12 @@ export function podResolver(cluster: ClusterObjects, clock: Clock): Resolve {
       sources: {
         ...objects,
         tokens,
+        services,
         renewAtMs: renewals.length === 0 ? undefined : Math.min(...renewals),
         version: JSON.stringify([
           versionsOf(foundMaps),
           versionsOf(foundSecrets),
+          services,
           [...tokens].map(([key, { expiresAt, renewAtMs }]) => [key, expiresAt, renewAtMs]),
         ]),
       },

@@ -1,5 +1,5 @@
 import type { Allocatable } from "../kube/resource-field.ts";
-import type { ConfigMapView, PodToken, SecretView } from "../ports/cluster.ts";
+import type { ConfigMapView, PodToken, SecretView, ServiceView } from "../ports/cluster.ts";
 
 /** What the API server said about what a Pod refers to. One that does not exist is missing. */
 export interface PodSources {
@@ -7,6 +7,8 @@ export interface PodSources {
   readonly configMaps: Pick<ReadonlyMap<string, ConfigMapView>, "get">;
   /** By name. */
   readonly secrets: Pick<ReadonlyMap<string, SecretView>, "get">;
+  /** Of the Pod's namespace. */
+  readonly services: readonly ServiceView[];
   /** By `TokenWish.key`. */
   readonly tokens: Pick<ReadonlyMap<string, PodToken>, "get">;
 }

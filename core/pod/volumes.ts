@@ -27,7 +27,9 @@ export interface TokenWish {
   readonly expirationSeconds: number;
 }
 
-type Objects = Omit<PodSources, "tokens">;
+/** All that files are made from. */
+type VolumeSources = Omit<PodSources, "services"> & Surroundings;
+type Objects = Pick<PodSources, "configMaps" | "secrets">;
 type ServiceAccountToken = NonNullable<VolumeProjection["serviceAccountToken"]>;
 
 export function tokenWishesFor(pod: Pod): readonly TokenWish[] {
@@ -64,17 +66,13 @@ export function mountFailure(volume: string, why: string): string {
 /** By name of the volume its files; what was not resolved gives none. Pure. */
 export function volumeFilesFor(
   pod: Pod,
-  sources: PodSources & Surroundings,
+  sources: VolumeSources,
 ): Readonly<Record<string, readonly VolumeFile[]>> {
   const volumes = (pod.spec.volumes ?? []).filter(isFilesVolume);
   return Object.fromEntries(volumes.map((one) => [one.name, filesFor(pod, one, sources)]));
 }
 
-function filesFor(
-  pod: Pod,
-  volume: PodVolume,
-  sources: PodSources & Surroundings,
-): readonly VolumeFile[] {
+function filesFor(pod: Pod, volume: PodVolume, sources: VolumeSources): readonly VolumeFile[] {
   const { configMap, secret, downwardAPI, projected } = volume;
   const { defaultMode = DEFAULT_MODE } = configMap ?? secret ?? downwardAPI ?? projected ?? {};
   const hasGroup = pod.spec.securityContext?.fsGroup !== undefined;

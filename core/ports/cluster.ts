@@ -20,6 +20,8 @@ export interface ClusterObjects {
   ): Promise<ConfigMapView | undefined>;
   /** One that the Pod names, asked for as the Pod's Node; `undefined` only for a 404. */
   secret(pod: Pod, name: string, signal: AbortSignal): Promise<SecretView | undefined>;
+  /** Every Service of the namespace. */
+  services(namespace: string, signal: AbortSignal): Promise<readonly ServiceView[]>;
   /** A token bound to this very Pod (TokenRequest), asked for as the Pod's Node. */
   podToken(pod: Pod, request: PodTokenRequest, signal: AbortSignal): Promise<PodToken>;
 }
@@ -46,6 +48,17 @@ export interface SecretView {
   /** Another one whenever the object changed. */
   readonly version: string;
   readonly isImmutable: boolean;
+}
+
+export interface ServiceView {
+  readonly name: string;
+  /** "" or "None" for one without an address of its own. */
+  readonly clusterIP: string;
+  readonly ports: readonly {
+    readonly name?: string | undefined;
+    readonly port: number;
+    readonly protocol?: string | undefined;
+  }[];
 }
 
 export interface PodTokenRequest {

@@ -24,6 +24,13 @@ const secret = (name: string, text: string) => ({
   data: { word: base64Of(text) },
 });
 
+const SHOP = {
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { name: "the-shop", namespace: "default" },
+  spec: { selector: { app: "shop" }, ports: [{ name: "http", port: 8080 }] },
+};
+
 describe("variables and files from objects, end to end", () => {
   let cluster: Cluster;
   const sh = (pod: string, script: string): Promise<string> =>
@@ -32,7 +39,7 @@ describe("variables and files from objects, end to end", () => {
   beforeAll(async () => {
     cluster = await startCluster(["--log-level", "debug"]);
     await loadImages(cluster);
-    await cluster.apply(configMap("settings", { color: "blue" }), secret("keys", SECRET));
+    await cluster.apply(configMap("settings", { color: "blue" }), secret("keys", SECRET), SHOP);
     await cluster.apply(
       podOf("fed", {
         labels: { tier: "front" },
@@ -73,6 +80,7 @@ describe("variables and files from objects, end to end", () => {
     );
     expect(await sh("fed", "stat -L -c %a /keys/word /settings/color")).toBe("400\n644\n");
     expect(Number(await sh("fed", 'echo "$CPU"'))).toBeGreaterThan(0);
+    expect(await sh("fed", 'echo "$THE_SHOP_SERVICE_PORT_HTTP"')).toBe("8080\n");
   });
 
   test("a Secret's text is in no file, log, object or argument of ours", async () => {

@@ -3,7 +3,12 @@ import type { Pod, PodStatus } from "#core/kube/pod.ts";
 import { timeOf } from "#core/kube/time.ts";
 import { keyFor } from "#core/pod/identity.ts";
 import type { Clock } from "#core/ports/clock.ts";
-import type { ClusterObjects, ConfigMapView, SecretView } from "#core/ports/cluster.ts";
+import type {
+  ClusterObjects,
+  ConfigMapView,
+  SecretView,
+  ServiceView,
+} from "#core/ports/cluster.ts";
 import type { PodEvent, PodEvents, Pods } from "#core/ports/pods.ts";
 
 interface MemoryClusterOptions {
@@ -35,6 +40,7 @@ export interface MemoryCluster {
   readonly setConfigMap: (key: string, data: Readonly<Record<string, string>> | undefined) => void;
   /** Values as text; `undefined` deletes it. */
   readonly setSecret: (key: string, data: Readonly<Record<string, string>> | undefined) => void;
+  readonly setServices: (namespace: string, all: readonly ServiceView[]) => void;
   readonly tokens: () => number;
   /** Reads of ConfigMaps and Secrets so far: `configmap default/x`. */
   readonly reads: readonly string[];
@@ -53,6 +59,7 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
   const told = new Map<string, PodEvent & { podUid: string }>();
   const configMaps = new Map<string, ConfigMapView>();
   const secrets = new Map<string, SecretView>();
+  const services = new Map<string, readonly ServiceView[]>();
   const reads: string[] = [];
   const labels = new Map<string, Readonly<Record<string, string>>>();
   let isHeld = false;
@@ -144,6 +151,9 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
       reads.push(`configmap ${namespace}/${name}`);
       return configMaps.get(`${namespace}/${name}`);
     },
+    async services(namespace) {
+      return services.get(namespace) ?? [];
+    },
     async secret({ metadata }, name) {
       reads.push(`secret ${metadata.namespace}/${name}`);
       return secrets.get(`${metadata.namespace}/${name}`);
@@ -199,6 +209,7 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
     },
     setConfigMap,
     setSecret,
+    setServices: (namespace, all) => void services.set(namespace, all),
     tokens: () => tokens,
     reads,
   };

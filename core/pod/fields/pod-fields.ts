@@ -50,10 +50,9 @@ export const POD_FIELDS: readonly PodField[] = [
   carried("spec.dnsConfig.nameservers", "The Machine's name servers."),
   carried("spec.dnsConfig.searches", "The Machine's search domains."),
   carried("spec.dnsConfig.options", "The Machine's resolver options."),
-  carried(
-    "spec.enableServiceLinks",
-    "Accepted; so far only the variables of the `kubernetes` Service are set.",
-  ),
+  carried("spec.enableServiceLinks", "Variables that tell of the namespace's Services.", {
+    fly: ["carried", "Only the variables of the `kubernetes` Service are set."],
+  }),
   approximated(
     "spec.hostNetwork",
     "The Machine's own network stands in for the host's: nothing else listens there.",
