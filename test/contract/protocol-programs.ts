@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 import type { ContainerConfig, MachineConfig } from "#core/fly/machine.ts";
 import type { Bundle, MachineRef, VolumeFile } from "#core/fly/machine-protocol.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
+import { protocolLife } from "./protocol-life.ts";
 import { protocolPods } from "./protocol-pods.ts";
 import { protocolStreams } from "./protocol-streams.ts";
 import { it } from "./suite.ts";
@@ -27,6 +28,7 @@ export function protocolPrograms(given: Given): void {
   bundleContents(given);
   files(given);
   protocolStreams(given);
+  protocolLife(given);
   protocolPods(given);
 }
 
