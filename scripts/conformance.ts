@@ -65,11 +65,13 @@ if (options.document) {
     stdio: ["ignore", "inherit", "inherit"],
     env: hostEnvironment(),
   });
-  process.on("SIGINT", () => child.kill("SIGTERM"));
+  onStop(() => child.kill("SIGTERM"));
   process.exit(await child.exited);
 }
 
 async function runSuite(): Promise<number> {
+  const stop = new AbortController();
+  onStop(() => stop.abort("stopped by a signal"));
   const build = buildOf(await Bun.file(EXECUTABLE).arrayBuffer());
   let results = readResults(RESULTS);
   const selected = selectedTests();
@@ -81,16 +83,14 @@ async function runSuite(): Promise<number> {
   const cluster = await clusterWithImages();
   const startedAt = performance.now();
   let done = 0;
-  const stop = new AbortController();
-  process.on("SIGTERM", () => stop.abort());
-
   const work = async (names: readonly string[], workers: number): Promise<void> => {
     const waiting = [...names];
     const worker = async (): Promise<void> => {
       for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
         if (stop.signal.aborted) return;
         const limitSeconds = limitOf(name);
-        const result = await runTest({ e2e: programs.e2e, cluster, name, limitSeconds });
+        const test = { e2e: programs.e2e, cluster, name, limitSeconds };
+        const result = await runTest(test, stop.signal);
         if (stop.signal.aborted) return;
         results = { ...results, [name]: { ...result, build } };
         writeResults(RESULTS, results);
@@ -184,6 +184,11 @@ function limitOf(name: string): number {
   if (options.limit !== undefined) return Number(options.limit);
   const isSlow = name.includes("[Slow]") || isSerial(name);
   return isSlow ? LIMIT_SECONDS.slow : LIMIT_SECONDS.usual;
+}
+
+/** Ctrl-C reaches this program and its child, a supervisor's SIGTERM only this one: both are obeyed. */
+function onStop(stop: () => void): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
 }
 
 function buildOf(executable: ArrayBuffer): string {

@@ -43,9 +43,12 @@ export interface TestRun {
 
 /**
  * Runs one test in a process of its own, so that one that hangs takes nothing with it. Its output
- * stays under `.cache/conformance/tests`.
+ * stays under `.cache/conformance/tests`. On `signal` it is interrupted, and its result means nothing.
  */
-export async function runTest(run: TestRun): Promise<Omit<TestResult, "build">> {
+export async function runTest(
+  run: TestRun,
+  signal: AbortSignal,
+): Promise<Omit<TestResult, "build">> {
   const folder = resolve(RUNS, "tests", folderOf(run.name));
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -60,7 +63,10 @@ export async function runTest(run: TestRun): Promise<Omit<TestResult, "build">> 
     timeout: (run.limitSeconds + 2 * GRACE_SECONDS) * 1_000,
     killSignal: "SIGKILL",
   });
+  const interrupt = (): void => child.kill("SIGTERM");
+  signal.addEventListener("abort", interrupt);
   await child.exited;
+  signal.removeEventListener("abort", interrupt);
   closeSync(file);
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
   const report = join(folder, "junit_01.xml");
