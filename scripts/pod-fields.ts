@@ -17,8 +17,9 @@ Where a field has values in mind, all its other values are carried. A field that
 name, unless it is empty or \`false\`. What holds for \`spec.containers[]\` holds for \`spec.initContainers[]\` too.
 
 Beside the table: a Machine's size is the sum of the containers' limits (requests where those are larger), sidecars
-included, or what an init container wants beside the sidecars before it where that is more; rounded up to a size Fly
-sells; 256 MB when nothing is asked for, named by an Event; refused when no size is large enough.
+included, or what an init container wants beside the sidecars before it where that is more. Where \`spec.resources\` has
+limits or requests, these count alone. It is rounded up to a size Fly sells; 256 MB when nothing is asked for, named by
+an Event; refused when no size is large enough.
 `;
 
 const SECTIONS: readonly (readonly [title: string, prefix: string])[] = [

@@ -26,6 +26,8 @@ export interface PodSpec {
   readonly hostAliases?: readonly HostAlias[];
   readonly securityContext?: PodSecurityContext;
   readonly shareProcessNamespace?: boolean;
+  readonly resources?: Resources;
+  readonly overhead?: Readonly<Record<string, string>>;
   readonly hostNetwork?: boolean;
   readonly enableServiceLinks?: boolean;
   readonly imagePullSecrets?: readonly { readonly name?: string }[];

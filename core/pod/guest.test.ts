@@ -51,6 +51,20 @@ describe("the size of a Machine", () => {
     expect(wishFor(pod)).toEqual({ cpuMillis: 1_000, memoryMb: 128, isDefault: false });
   });
 
+  test("limits of the Pod itself count alone, its overhead beside everything", () => {
+    const overhead = { cpu: "250m", memory: "64Mi" };
+    const containers = [wants("900Mi")];
+    expect(wishFor(aPod({ overhead, containers }))).toMatchObject({
+      cpuMillis: 250,
+      memoryMb: 964,
+    });
+    const resources = { requests: { cpu: "2" }, limits: { memory: "512Mi" } };
+    expect(wishFor(aPod({ overhead, resources, containers }))).toMatchObject({
+      cpuMillis: 2_250,
+      memoryMb: 576,
+    });
+  });
+
   test("an init container counts beside the sidecars before it, not beside the others", () => {
     const initContainers = [
       { name: "first", image: "i", ...wants("400Mi") },

@@ -1,5 +1,5 @@
 import type { GuestConfig } from "../fly/machine.ts";
-import type { Container, Pod } from "../kube/pod.ts";
+import type { Pod, Resources } from "../kube/pod.ts";
 import { millisOf, wholeOf } from "../kube/quantity.ts";
 import { type Member, membersOf } from "./container-roles.ts";
 
@@ -48,14 +48,25 @@ export function guestFor({ cpuMillis, memoryMb }: Wish): GuestConfig | undefined
 /**
  * What the containers may use together at any time: each one's limit, or its request where that is
  * larger or alone. Init containers run one at a time, beside the sidecars before them; the others run
- * beside all sidecars. A Machine cannot borrow from its neighbours, so limits count. Memory is 256 MB
+ * beside all sidecars. Limits of the Pod itself win; its overhead is added. A Machine cannot borrow from its neighbours, so limits count. Memory is 256 MB
  * when no container speaks of it. Throws FksError `InvalidInput` for what is not a quantity.
  */
 export function wishFor(pod: Pod): Wish & { readonly isDefault: boolean } {
-  const cpuMillis = mostOf(pod, ({ container }) => largest(container, "cpu", millisOf));
-  const bytes = mostOf(pod, ({ container }) => largest(container, "memory", wholeOf));
+  const cpuMillis = wantedOf(pod, "cpu", millisOf);
+  const bytes = wantedOf(pod, "memory", wholeOf);
   const isDefault = bytes === 0;
   return { cpuMillis, memoryMb: isDefault ? DEFAULT_MEMORY_MB : Math.ceil(bytes / MIB), isDefault };
+}
+
+type Read = (quantity: string) => number;
+
+/** What the Pod says for all of them counts before what each of them says. */
+function wantedOf(pod: Pod, resource: string, read: Read): number {
+  const { overhead = {}, ...spec } = pod.spec;
+  const together = largest(spec, resource, read);
+  const wanted =
+    together > 0 ? together : mostOf(pod, ({ container }) => largest(container, resource, read));
+  return wanted + read(overhead[resource] ?? "0");
 }
 
 function mostOf(pod: Pod, wants: (member: Member) => number): number {
@@ -71,9 +82,9 @@ function mostOf(pod: Pod, wants: (member: Member) => number): number {
 }
 
 function largest(
-  { resources = {} }: Container,
+  { resources = {} }: { readonly resources?: Resources },
   resource: string,
-  read: (quantity: string) => number,
+  read: Read,
 ): number {
   const asked = [resources.limits?.[resource], resources.requests?.[resource]];
   return Math.max(0, ...asked.filter((one) => one !== undefined).map(read));

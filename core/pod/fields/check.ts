@@ -22,11 +22,11 @@ const GROUPS = new Set(FIELDS.flatMap(({ path }) => parentsOf(path)));
 /** Every field of `pod` that cannot be carried, or not exactly. Total: unknown fields are refused. */
 export function findingsFor(pod: Pod, capabilities: CapabilitySet): Findings {
   const found: Record<Verdict, Finding[]> = { carried: [], approximated: [], refused: [] };
-  visit({ path: "spec", field: "spec", value: pod.spec });
+  visit({ path: "spec", parent: "", field: "spec", value: pod.spec });
   return { refused: found.refused, approximated: found.approximated };
 
   function visit(node: Node): void {
-    const row = rowFor(node.path);
+    const row = rowFor(node);
     if (row !== undefined) {
       if (row.values?.has(node.value, pod) === false) return;
       found[row.verdict[capabilities]].push({
@@ -44,6 +44,7 @@ export function findingsFor(pod: Pod, capabilities: CapabilitySet): Findings {
 interface Node {
   /** As in the table. */
   readonly path: string;
+  readonly parent: string;
   /** As people read it. */
   readonly field: string;
   readonly value: unknown;
@@ -53,6 +54,7 @@ function childrenOf({ path, field, value }: Node): readonly Node[] {
   if (Array.isArray(value)) {
     return value.map((item: unknown, index) => ({
       path: `${path}[]`,
+      parent: path,
       field: `${field}[${index}]`,
       value: item,
     }));
@@ -62,14 +64,15 @@ function childrenOf({ path, field, value }: Node): readonly Node[] {
     .filter(([, child]) => child !== undefined && child !== null)
     .map(([name, child]: readonly [string, unknown]) => ({
       path: `${path}.${name}`,
+      parent: path,
       field: `${field}.${name}`,
       value: child,
     }));
 }
 
-function rowFor(path: string): PodField | undefined {
-  const general = generalPath(path);
-  return ROW.get(path) ?? ROW.get(general) ?? ROW.get(general.replace(/\.[^.]*$/, ".*"));
+/** A name may have dots in it: `example.com/gpu`. */
+function rowFor({ path, parent }: Node): PodField | undefined {
+  return ROW.get(path) ?? ROW.get(generalPath(path)) ?? ROW.get(`${generalPath(parent)}.*`);
 }
 
 /** What holds for containers holds for init containers too, where the table has nothing else. */

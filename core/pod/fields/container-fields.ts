@@ -10,7 +10,8 @@ import {
 } from "./field.ts";
 import { NOT_PROVEN_NON_ROOT, WITHOUT_USER } from "./user.ts";
 
-const UNKNOWN_RESOURCE = "A Machine has CPUs and memory, nothing else that can be asked for.";
+const EXTENDED_RESOURCE = "The scheduler counts it; the container gets nothing for it.";
+const HUGE_PAGES = "A Machine has no huge pages to hand out.";
 const WHOLE_VOLUME = "A mount shows a whole volume.";
 const STARTUP = "The container counts as started when it has passed.";
 const FLY_STARTUP =
@@ -89,8 +90,11 @@ export const CONTAINER_FIELDS: readonly PodField[] = [
   }),
   approximated("resources.requests.ephemeral-storage", "A Machine's disk has one fixed size."),
   approximated("resources.limits.ephemeral-storage", "A Machine's disk has one fixed size."),
-  refused("resources.requests.*", UNKNOWN_RESOURCE),
-  refused("resources.limits.*", UNKNOWN_RESOURCE),
+  ...["requests", "limits"].flatMap((kind) => [
+    refused(`resources.${kind}.hugepages-2Mi`, HUGE_PAGES),
+    refused(`resources.${kind}.hugepages-1Gi`, HUGE_PAGES),
+    approximated(`resources.${kind}.*`, EXTENDED_RESOURCE),
+  ]),
   refused("resources.claims", "Machines have no devices to claim."),
   carried("resizePolicy[].resourceName", "New limits hold at once, within the Machine's size.", {
     fly: ["carried", "Accepted: a running Machine is never resized."],

@@ -70,9 +70,19 @@ export const POD_FIELDS: readonly PodField[] = [
   carried("spec.imagePullSecrets", "Tried longest path first, then none, as in the kubelet.", {
     fly: ["approximated", "Fly pulls without credentials of others."],
   }),
-  refused("spec.runtimeClassName", "There is one way to run a Machine."),
-  refused("spec.overhead", "A Machine has no overhead to account for."),
-  refused("spec.resources", "Resources are read from the containers, not from the Pod."),
+  refused("spec.runtimeClassName", "There is one way to run a Machine, the class `fks`.", {
+    values: not("fks"),
+  }),
+  carried("spec.overhead", "Counts for the Machine's size, and for the scheduler."),
+  ...["requests", "limits"].flatMap((kind) => [
+    ...["cpu", "memory"].map((resource) =>
+      carried(
+        `spec.resources.${kind}.${resource}`,
+        "The Machine's size, for all containers together.",
+      ),
+    ),
+    refused(`spec.resources.${kind}.*`, "A Machine has CPUs and memory for all of a Pod."),
+  ]),
   refused("spec.resourceClaims", "Machines have no devices to claim."),
   refused("spec.os.name", "Machines run Linux.", { values: not("linux") }),
   carried(
