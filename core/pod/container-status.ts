@@ -2,10 +2,12 @@ import type { ContainerReport, ContainerState } from "../fly/machine-protocol.ts
 import type { Container, ContainerStatus, Pod } from "../kube/pod.ts";
 import { timeOf, wholeSeconds } from "../kube/time.ts";
 import {
+  ephemeralOf,
   hasInitContainers,
   isFinal,
   isRestartedAfter,
   type Member,
+  membersOf,
   statusesOf,
 } from "./container-roles.ts";
 import { statusResourcesFor } from "./resize.ts";
@@ -24,6 +26,8 @@ export interface ContainerSources {
 
 const LOST_MESSAGE = "The container could not be located: its Machine is gone";
 const KILLED = 137;
+/** Of a Pod's last words together, as a kubelet shares it out. */
+const MESSAGES_MAX_BYTES = 12_288;
 
 /** The container's status, as a kubelet words it. What has ended for good stays ended. */
 export function containerStatusFor(
@@ -60,8 +64,8 @@ function reported(
     ready: role === "init" ? hasSucceeded : role !== "ephemeral" && report.ready,
     started: report.started,
     restartCount: Math.max(startsBefore + report.restartCount, old?.restartCount ?? 0),
-    state: isBeforeStart(state) ? (created(pod, container).state ?? {}) : inSeconds(state),
-    ...(lastState === undefined ? {} : { lastState: inSeconds(lastState) }),
+    state: isBeforeStart(state) ? (created(pod, container).state ?? {}) : kept(pod, state),
+    ...(lastState === undefined ? {} : { lastState: kept(pod, lastState) }),
     ...statusResourcesFor(container, report, old),
     ...userOf(report),
   };
@@ -126,11 +130,32 @@ function withoutReport(
     : { ...status, state: before.state ?? {}, lastState: { terminated } };
 }
 
-/** The API server keeps whole seconds; anything finer would look like a change for ever. */
-function inSeconds({ waiting, running, terminated }: ContainerState): ContainerState {
+/**
+ * As the API server can keep it: whole seconds, for anything finer would look like a change for ever,
+ * and a message of the end no longer than the container's share.
+ */
+function kept(pod: Pod, { waiting, running, terminated }: ContainerState): ContainerState {
   if (running !== undefined) return { running: { startedAt: wholeSeconds(running.startedAt) } };
   if (terminated === undefined) return waiting === undefined ? {} : { waiting };
-  const startedAt = wholeSeconds(terminated.startedAt);
-  const finishedAt = wholeSeconds(terminated.finishedAt);
-  return { terminated: { ...terminated, startedAt, finishedAt } };
+  const { message } = terminated;
+  return {
+    terminated: {
+      ...terminated,
+      ...(message === undefined ? {} : { message: startOf(message, messageMaxBytes(pod)) }),
+      startedAt: wholeSeconds(terminated.startedAt),
+      finishedAt: wholeSeconds(terminated.finishedAt),
+    },
+  };
+}
+
+function messageMaxBytes(pod: Pod): number {
+  const containers = membersOf(pod).length + ephemeralOf(pod).length;
+  return Math.floor(MESSAGES_MAX_BYTES / containers);
+}
+
+/** The first bytes of a text, whole characters only. */
+function startOf(text: string, maxBytes: number): string {
+  const bytes = new TextEncoder().encode(text);
+  if (bytes.length <= maxBytes) return text;
+  return new TextDecoder().decode(bytes.subarray(0, maxBytes), { stream: true });
 }

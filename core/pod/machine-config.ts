@@ -17,6 +17,7 @@ import { type ClusterDns, dnsConfigFor } from "./dns-config.ts";
 import { type ApiServerAddress, apiServerEnv } from "./env.ts";
 import { type Finding, findingsFor } from "./fields/check.ts";
 import type { CapabilitySet } from "./fields/field.ts";
+import { FLY_GRACE_MAX_SECONDS } from "./fields/pod-fields.ts";
 import { userContextFor } from "./fields/user.ts";
 import { DEFAULT_MEMORY_MB, guestFor, wishFor } from "./guest.ts";
 import { healthChecksFor } from "./health-checks.ts";
@@ -62,7 +63,8 @@ export function machineConfigFor(pod: Pod, context: TranslationContext): Transla
   const stamps = stampsFor(pod, context.clusterUid);
   const hasProtocol = context.capabilities === "machine-protocol";
   const volumes = volumesFor(pod, hasProtocol);
-  const grace = `${pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS}s`;
+  const graceSeconds = pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+  const maxSeconds = hasProtocol ? Number.POSITIVE_INFINITY : FLY_GRACE_MAX_SECONDS;
   return {
     ok: true,
     config: {
@@ -70,7 +72,7 @@ export function machineConfigFor(pod: Pod, context: TranslationContext): Transla
       guest: size.guest,
       containers: membersOf(pod).map((member) => containerFor(pod, member, context)),
       ...(volumes.length === 0 ? {} : { volumes }),
-      stop_config: { signal: "SIGTERM", timeout: grace },
+      stop_config: { signal: "SIGTERM", timeout: `${Math.min(graceSeconds, maxSeconds)}s` },
       dns: dnsConfigFor(pod, context.dns),
       auto_destroy: false,
     },

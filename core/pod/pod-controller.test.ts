@@ -311,6 +311,7 @@ describe("a container added to a running Pod", () => {
     await pass(1_000, 12);
     await stop();
 
+    expect(cluster.told().map(({ reason }) => reason)).toContain("SandboxChanged");
     expect(world.calls.filter((call) => call.startsWith("addContainer"))).toHaveLength(1);
     expect(cluster.find("default", "web")?.status).toMatchObject({
       containerStatuses: [{ state: { running: {} }, restartCount: 1 }],

@@ -24,6 +24,13 @@ export function approximatedEvent(
   return event("approximated", type, "FieldsApproximated", refusalMessage(approximated), nowMs);
 }
 
+/** Another Machine takes the place of one that ran. */
+export function sandboxChangedEvent(machineId: string, nowMs: number): PodEvent {
+  const message = "Pod sandbox changed, it will be killed and re-created.";
+  const told = event("sandbox", "Normal", "SandboxChanged", message, nowMs);
+  return { ...told, id: `${machineId}-sandbox` };
+}
+
 export function launchFailedEvent(message: string, nowMs: number): PodEvent {
   const text = `Failed to create pod sandbox: ${message}`;
   return event("launch", "Warning", "FailedCreatePodSandBox", text, nowMs);

@@ -156,3 +156,35 @@ describe("statuses, told one after the other", () => {
     );
   });
 });
+
+test("last words are cut to the container's share of what a Pod may say, at a whole character", () => {
+  const terminated = {
+    exitCode: 1,
+    reason: "Error",
+    startedAt: AT,
+    finishedAt: AT,
+    containerID: "x",
+  };
+  const said = { terminated: { ...terminated, message: "é".repeat(2_000) } };
+  const report = {
+    name: "c0",
+    image: "i",
+    imageID: "",
+    containerID: "fks://1",
+    restartCount: 0,
+    state: said,
+    started: false,
+    ready: false,
+  };
+  const one: Look = { containers: [report], isLost: false, isEnding: false, hasReport: true };
+  const { containerStatuses = [] } = statusAfter(podWith("Never"), one);
+  // Four containers share 12 KiB.
+  expect(containerStatuses[0]?.state?.terminated?.message).toBe("é".repeat(1_536));
+  const five = { ...podWith("Never") };
+  const more = {
+    ...five,
+    spec: { ...five.spec, containers: [...five.spec.containers, { name: "c2", image: "i" }] },
+  };
+  const { containerStatuses: told = [] } = statusAfter(more, one);
+  expect(told[0]?.state?.terminated?.message).toBe("é".repeat(1_228));
+});

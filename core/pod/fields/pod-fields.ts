@@ -14,6 +14,9 @@ const SCHEDULING = "The scheduler reads it; a Machine needs nothing of it.";
 const NO_HOSTS = "Fly has no field for lines of /etc/hosts.";
 const PRIVATE_KERNEL = "A Machine does not share the host's processes or memory with other Pods.";
 
+/** Source: Fly docs, "Stop a Machine"; facts 2.2. */
+export const FLY_GRACE_MAX_SECONDS = 300;
+
 /** The fields of `spec` itself. */
 export const POD_FIELDS: readonly PodField[] = [
   carried("spec.nodeName", "The Node's region is where the Machine runs."),
@@ -28,7 +31,17 @@ export const POD_FIELDS: readonly PodField[] = [
   carried("spec.preemptionPolicy", SCHEDULING),
   carried("spec.readinessGates", "Ready waits for the conditions it names."),
   carried("spec.restartPolicy", "The restart policy of each container of the Machine."),
-  carried("spec.terminationGracePeriodSeconds", "From SIGTERM to SIGKILL when the Pod is deleted."),
+  carried(
+    "spec.terminationGracePeriodSeconds",
+    "From SIGTERM to SIGKILL when the Pod is deleted.",
+    {
+      fly: ["approximated", `Fly waits ${FLY_GRACE_MAX_SECONDS} seconds and no longer.`],
+      values: {
+        text: `above ${FLY_GRACE_MAX_SECONDS}`,
+        has: (value) => Number(value) > FLY_GRACE_MAX_SECONDS,
+      },
+    },
+  ),
   carried("spec.activeDeadlineSeconds", "The Machine is stopped when it has passed."),
   carried("spec.serviceAccount", "The old name of serviceAccountName."),
   carried("spec.serviceAccountName", "Whose token the Pod gets."),

@@ -4,8 +4,8 @@ import type { Pod } from "../../kube/pod.ts";
 import { isFinal, membersOf, statusesOf } from "../container-roles.ts";
 import { keyFor } from "../identity.ts";
 import { RESTARTS_KEY } from "../machine-config.ts";
-import type { Step } from "../plan.ts";
-import { approximatedEvent, launchFailedEvent } from "../pod-events.ts";
+import { hasRun, type Step } from "../plan.ts";
+import { approximatedEvent, launchFailedEvent, sandboxChangedEvent } from "../pod-events.ts";
 import type { Resolution } from "../resolve.ts";
 import { deliver } from "./deliver.ts";
 import { launch } from "./launch.ts";
@@ -63,6 +63,7 @@ async function launchNow(
   memory.isAmbiguous = false;
   const { sighting } = launched;
   view.put(sighting);
+  if (hasRun(pod)) teller.tell(pod, sandboxChangedEvent(sighting.machine.id, nowMs));
   const event = approximatedEvent(translation.approximated, nowMs);
   if (event !== undefined) teller.tell(pod, event);
   log.info(`machine ${launched.outcome}`, { pod: keyFor(pod), machine: sighting.machine.id });
