@@ -104,6 +104,12 @@ const container = z.looseObject({
     .exactOptional(),
 });
 
+export const addedBody = z.looseObject({
+  image: text.min(1),
+  target: text.exactOptional(),
+  bundle: container,
+});
+
 export const bundleBody = z.looseObject({
   containers: z.record(text, container),
   volumes: z.record(text, volumeFilesBody),

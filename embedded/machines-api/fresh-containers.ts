@@ -14,26 +14,31 @@ export function freshContainers(
     const waitsForInit =
       hasForerunners(config) ||
       depends_on.some(({ condition }) => condition === "exited_successfully");
-    const fresh: ContainerRecord = {
-      name,
-      image,
-      phase: "pending",
-      attempt: 0,
-      restartCount: 0,
-      imageID: "",
-      containerID: "",
-      shown: { waiting: { reason: waitsForInit ? "PodInitializing" : "ContainerCreating" } },
-      hasStarted: false,
-      isStarted: false,
-      isReady: false,
-      notBeforeMs: 0,
-      crashBackOffMs: 0,
-      failBackOffMs: 0,
-      retries: 0,
-      unreleased: [],
-    };
+    const fresh = freshContainer(name, image, waitsForInit);
     return known?.exit === undefined ? fresh : continued(fresh, known);
   });
+}
+
+/** One container before its first start. */
+export function freshContainer(name: string, image: string, waitsForInit = false): ContainerRecord {
+  return {
+    name,
+    image,
+    phase: "pending",
+    attempt: 0,
+    restartCount: 0,
+    imageID: "",
+    containerID: "",
+    shown: { waiting: { reason: waitsForInit ? "PodInitializing" : "ContainerCreating" } },
+    hasStarted: false,
+    isStarted: false,
+    isReady: false,
+    notBeforeMs: 0,
+    crashBackOffMs: 0,
+    failBackOffMs: 0,
+    retries: 0,
+    unreleased: [],
+  };
 }
 
 function continued(fresh: ContainerRecord, known: ContainerRecord): ContainerRecord {

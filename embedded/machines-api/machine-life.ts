@@ -5,10 +5,11 @@
 import type { MachineConfig } from "#core/fly/machine.ts";
 import type { Bundle } from "#core/fly/machine-protocol.ts";
 import { containerAbandoned } from "./container-ending.ts";
-import { freshContainers } from "./fresh-containers.ts";
+import { freshContainer, freshContainers } from "./fresh-containers.ts";
 import { isPossible, type LifeEvent, nextState } from "./life.ts";
 import { type Moment, type NewEvent, withEvent } from "./machine-events.ts";
-import type { ContainerRecord, MachineRecord, Stopping } from "./record.ts";
+import type { AddedRecord, ContainerRecord, MachineRecord, Stopping } from "./record.ts";
+import { roleOf } from "./roles.ts";
 
 export interface NewMachine {
   readonly id: string;
@@ -55,13 +56,23 @@ export function startAsked(record: MachineRecord, moment: Moment): MachineRecord
 /** Its containers start anew, and whatever stop was under way is over. */
 export function launched(record: MachineRecord, event: LifeEvent): MachineRecord {
   const { stopping: _stopping, ended: _ended, ...rest } = record;
-  const containers = freshContainers(record.config, record.containers);
+  const added = record.containers.filter(({ name }) => roleOf(record, name) === "added");
+  const containers = [...freshContainers(record.config, record.containers), ...added];
   return { ...rest, state: nextState(record.state, event), containers };
 }
 
 export interface StopAsked {
   readonly signal?: string;
   readonly timeoutMs?: number;
+}
+
+/** One more container for a Machine that runs: it is started once, whatever it waits for else. */
+export function containerAdded(record: MachineRecord, added: AddedRecord): MachineRecord {
+  return {
+    ...record,
+    added: [...(record.added ?? []), added],
+    containers: [...record.containers, freshContainer(added.name, added.image)],
+  };
 }
 
 /** Asks for a stop; asked again it can only become quicker. */
@@ -105,8 +116,9 @@ export function configReplaced(
   moment: Moment,
 ): MachineRecord {
   const event: NewEvent = { type: "update", status: "replacing", source: "user" };
+  const { added: _added, ...rest } = withEvent(record, event, moment);
   const updated: MachineRecord = {
-    ...withEvent(record, event, moment),
+    ...rest,
     config: wanted.config,
     instanceId: moment.ids.ulid(),
   };

@@ -1,6 +1,7 @@
 import type { Plan, Surroundings, Want } from "./plan-types.ts";
 import { configOf, policyOf } from "./policy.ts";
 import { type ContainerRecord, containerOf, type MachineRecord } from "./record.ts";
+import { roleOf } from "./roles.ts";
 import { stopOf } from "./stop-order.ts";
 
 /** Every step that may be taken for this Machine now. Pure. */
@@ -57,11 +58,12 @@ function startOf(record: MachineRecord, container: ContainerRecord, around: Surr
  * `postStart` hook of an earlier one is done, unless that one has trouble of its own.
  */
 function waitsForHook(
-  { containers }: MachineRecord,
+  record: MachineRecord,
   { name, startedMs }: ContainerRecord,
   { conducts, nowMs }: Surroundings,
 ): boolean {
-  if (startedMs !== undefined) return false;
+  if (startedMs !== undefined || roleOf(record, name) === "added") return false;
+  const { containers } = record;
   const earlier = containers.slice(
     0,
     containers.findIndex((other) => other.name === name),

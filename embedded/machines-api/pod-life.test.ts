@@ -326,3 +326,66 @@ describe("bundles that change a life", () => {
     for (const one of bad) expect((await world.deliver(one)).status).toBe(400);
   });
 });
+
+describe("a container that is added", () => {
+  const later = {
+    config: {
+      metadata: { ...POD_METADATA, fks_init: "app" },
+      containers: [
+        { name: "app", image: "x" },
+        {
+          name: "web",
+          image: "x",
+          depends_on: [{ name: "app", condition: "exited_successfully" }],
+        },
+      ],
+    },
+  };
+
+  test("comes while init containers run, is started once, and outlives later bundles", async () => {
+    const world = await pod(later);
+    const add = (name: string, body: object): Promise<Answer> =>
+      world.api.call("PUT", `${world.path}/containers/${name}`, { bundle: {}, ...body });
+    await world.reported(isRunning);
+    const debug = { image: "x", bundle: { entrypoint: ["sleep-exit"], cmd: ["1000", "3"] } };
+    expect((await add("debug", debug)).status).toBe(204);
+    expect((await add("debug", debug)).status).toBe(204);
+    await world.reported((now) => now.field("containers", 2, "state", "running"));
+    await world.deliver();
+    world.clock.advance(1_000);
+    const ended = await world.reported((now) => now.field("containers", 2, "state", "terminated"));
+
+    expect(ended.field("containers", 2)).toMatchObject({ name: "debug", restartCount: 0 });
+    expect(ended.field("containers", 2, "state", "terminated", "exitCode")).toBe(3);
+    expect(ended.field("containers", 3)).toBeUndefined();
+    expect(isRunning(ended)).toBe(true);
+    expect(await world.machine()).toBe("started");
+  });
+
+  test("keeps no Machine alive", async () => {
+    const world = await pod({
+      container: { exec: ["sleep-exit", "1000"], restart: { policy: "no" } },
+    });
+    await world.reported(isRunning);
+    await world.api.call("PUT", `${world.path}/containers/debug`, { image: "x", bundle: {} });
+    await world.reported((now) => now.field("containers", 1, "state", "running"));
+    world.clock.advance(1_000);
+    const ended = await world.reported((now) => now.field("containers", 1, "state", "terminated"));
+
+    expect(ended.field("containers", 1, "state", "terminated", "exitCode")).toBe(143);
+    await until(async () => ((await world.machine()) === "stopped" ? true : undefined));
+  });
+
+  test("is refused where it could never run", async () => {
+    const world = await pod({});
+    await world.reported(isRunning);
+    const put = (name: string, body: object): Promise<Answer> =>
+      world.api.call("PUT", `${world.path}/containers/${name}`, body);
+
+    expect((await put("Debug", { image: "x", bundle: {} })).status).toBe(400);
+    expect((await put("debug", { bundle: {} })).status).toBe(400);
+    expect((await put("debug", { image: "x", target: "nobody", bundle: {} })).status).toBe(400);
+    await world.stop();
+    expect((await put("debug", { image: "x", bundle: {} })).status).toBe(409);
+  });
+});

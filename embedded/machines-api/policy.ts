@@ -64,6 +64,8 @@ export function containersOf(config: MachineConfig): readonly ContainerConfig[] 
 }
 
 export function configOf(record: MachineRecord, name: string): ContainerConfig | undefined {
+  const added = record.added?.find((one) => one.name === name);
+  if (added !== undefined) return { name, image: added.image, restart: { policy: "no" } };
   return containersOf(record.config).find((container) => container.name === name);
 }
 
@@ -83,7 +85,7 @@ export function restartFor(
 ): Restart {
   const policy = policyOf(record.config);
   const wanted = configOf(record, container.name)?.restart ?? record.config.restart;
-  const rule = ruleFor(record.config, container.name, wanted);
+  const rule = ruleFor(record, container.name, wanted);
   const isFailure = end.exitCode !== 0 || end.oomKilled || container.ending !== undefined;
   const isWanted = rule === "always" || (rule === "on-failure" && isFailure);
   if (!isWanted && !isRuled(restartRules, end)) return { again: false };
@@ -97,7 +99,7 @@ export function restartFor(
 /** Whether a container that is ended because a check failed comes back. */
 export function startsAgainAfterFailure(record: MachineRecord, name: string): boolean {
   const wanted = configOf(record, name)?.restart ?? record.config.restart;
-  return ruleFor(record.config, name, wanted) !== "no";
+  return ruleFor(record, name, wanted) !== "no";
 }
 
 /** A rule of its own says that an end like this one is not the last. */
@@ -109,12 +111,12 @@ function isRuled(rules: readonly RestartRule[] = [], { exitCode }: ContainerEnd)
 
 /** An init container is there to end, a sidecar to stay. */
 function ruleFor(
-  config: MachineConfig,
+  record: MachineRecord,
   name: string,
   wanted: RestartConfig | undefined,
 ): RestartConfig["policy"] {
   const rule = wanted?.policy ?? "on-failure";
-  const role = roleOf(config, name);
+  const role = roleOf(record, name);
   if (role === "sidecar") return "always";
   return role === "init" && rule === "always" ? "on-failure" : rule;
 }

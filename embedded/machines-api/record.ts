@@ -31,6 +31,8 @@ export interface MachineRecord {
   /** False: `skip_launch`, the new Machine goes to `stopped`. */
   readonly launch: boolean;
   readonly containers: readonly ContainerRecord[];
+  /** Containers that came while it ran; they are started once and are not in the config. */
+  readonly added?: readonly AddedRecord[];
   /** Next attempt of each container name this Machine ever had: attempts are never used twice. */
   readonly attempts: Readonly<Record<string, number>>;
   /** Newest first. */
@@ -47,6 +49,13 @@ export interface MachineRecord {
   readonly cordoned: boolean;
   readonly lease?: LeaseRecord;
   readonly destroyedMs?: number;
+}
+
+export interface AddedRecord {
+  readonly name: string;
+  readonly image: string;
+  /** The container whose processes it sees. */
+  readonly target?: string;
 }
 
 /** Why the containers of a Machine are being ended, and how. */

@@ -1,10 +1,15 @@
 import type { MachineConfig } from "#core/fly/machine.ts";
 import { INIT_KEY, SIDECARS_KEY } from "#core/fly/machine-protocol.ts";
+import type { MachineRecord } from "./record.ts";
 
-/** What a container is to its Machine; `main` is what the Machine lives for. */
-export type Role = "init" | "sidecar" | "main";
+/** What a container is to its Machine; `main` is what it lives for, `added` came while it ran. */
+export type Role = "init" | "sidecar" | "main" | "added";
 
-export function roleOf(config: MachineConfig, name: string): Role {
+export function roleOf(
+  { config, added = [] }: Pick<MachineRecord, "config" | "added">,
+  name: string,
+): Role {
+  if (added.some((one) => one.name === name)) return "added";
   if (namesIn(config, INIT_KEY).includes(name)) return "init";
   return sidecarsOf(config).includes(name) ? "sidecar" : "main";
 }

@@ -38,7 +38,8 @@ export async function runContainer(work: Work, name: string): Promise<void> {
   });
   if (!result.ok) {
     const reason = "CreateContainerConfigError";
-    return failed(work, name, { reason, message: result.message, isWorthRetrying: false });
+    const { message, isWorthRetrying = false } = result;
+    return failed(work, name, { reason, message, isWorthRetrying });
   }
   change((record, { nowMs }) => {
     const wanted = container.image;

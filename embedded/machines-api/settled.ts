@@ -41,11 +41,11 @@ function followUp(record: MachineRecord, moment: Moment): MachineRecord {
 
 /** What the Machine lives for has ended for good, or an init container kept it from beginning. */
 function isOver(record: MachineRecord): boolean {
-  const { config, containers } = record;
+  const { containers } = record;
   const isFailedInit = ({ name, phase, exit }: ContainerRecord): boolean =>
-    phase === "done" && exit?.exitCode !== 0 && roleOf(config, name) === "init";
+    phase === "done" && exit?.exitCode !== 0 && roleOf(record, name) === "init";
   if (containers.some(isFailedInit)) return true;
-  const mains = containers.filter(({ name }) => roleOf(config, name) === "main");
+  const mains = containers.filter(({ name }) => roleOf(record, name) === "main");
   return mains.length > 0 && mains.every((container) => hasEnded(record, container));
 }
 

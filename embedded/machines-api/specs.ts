@@ -77,7 +77,7 @@ function hostnameOf({ config, id }: MachineRecord): string {
 export type SpecResult =
   | { readonly ok: true; readonly spec: ContainerSpec }
   /** The kubelet's `CreateContainerConfigError`: nothing but another configuration can help. */
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: false; readonly message: string; readonly isWorthRetrying?: boolean };
 
 interface SpecSource {
   readonly record: MachineRecord;
@@ -98,12 +98,15 @@ export function containerSpecFor(source: SpecSource): SpecResult {
   if (typeof mounts === "string") return refused(mounts);
   const files = filesOf([...(record.config.files ?? []), ...(config.files ?? [])]);
   if (typeof files === "string") return refused(files);
+  const target = targetOf(record, container.name);
+  if (typeof target === "string") return { ok: false, message: target, isWorthRetrying: true };
   const args = argsOf(source, config);
   if (args.length === 0) return refused("no command specified");
   return {
     ok: true,
     spec: {
       id: { machineId: record.id, name: container.name, attempt },
+      ...(target === undefined ? {} : { target }),
       image: image.config,
       imageRoot: image.root,
       args,
@@ -135,6 +138,15 @@ function identityFor(machine: MachineConfig, bundle: Bundle | undefined, given: 
 /** Of a Machine with one image. */
 function hasTerminal({ containers, init }: MachineConfig): boolean {
   return containers === undefined && init?.tty === true;
+}
+
+/** The running container whose processes this one sees. */
+function targetOf({ id, added, containers }: MachineRecord, name: string) {
+  const target = added?.find((one) => one.name === name)?.target;
+  if (target === undefined) return undefined;
+  const found = containers.find((one) => one.name === target && one.phase === "running");
+  if (found === undefined) return `unable to find target container ${JSON.stringify(target)}`;
+  return { machineId: id, name: target, attempt: found.attempt };
 }
 
 function refused(message: string): SpecResult {

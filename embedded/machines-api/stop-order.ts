@@ -57,11 +57,9 @@ function graceFor(
   return { signal, graceMs: first.graceMs, deadlineMs: first.sinceMs + first.graceMs };
 }
 
-function isItsTurn(
-  { config, containers, stopping }: MachineRecord,
-  { name }: ContainerRecord,
-): boolean {
-  if (stopping === undefined || roleOf(config, name) !== "sidecar") return true;
+function isItsTurn(record: MachineRecord, { name }: ContainerRecord): boolean {
+  const { config, containers, stopping } = record;
+  if (stopping === undefined || roleOf(record, name) !== "sidecar") return true;
   const sidecars = sidecarsOf(config);
   const later = sidecars.slice(sidecars.indexOf(name) + 1);
   return containers.every(

@@ -96,7 +96,7 @@ function awaitsBundle(record: MachineRecord, hasBundle: boolean): boolean {
   );
 }
 
-function containerReport({ config }: MachineRecord, container: ContainerRecord): ContainerReport {
+function containerReport(record: MachineRecord, container: ContainerRecord): ContainerReport {
   // As in Kubernetes an init container is ready once it has done its work.
   const isDone = container.phase === "done" && container.exit?.exitCode === 0;
   return {
@@ -110,6 +110,6 @@ function containerReport({ config }: MachineRecord, container: ContainerRecord):
     started: container.isStarted,
     ...(container.resources === undefined ? {} : { resources: container.resources }),
     ...(container.user === undefined ? {} : { user: container.user }),
-    ready: container.isReady || (isDone && roleOf(config, container.name) === "init"),
+    ready: container.isReady || (isDone && roleOf(record, container.name) === "init"),
   };
 }

@@ -27,6 +27,7 @@ export function protocolLife(given: Given): void {
   probes(given);
   hooks(given);
   ends(given);
+  added(given);
 }
 
 interface Life {
@@ -336,5 +337,29 @@ function ends(given: Given): void {
     );
 
     expect(report.containers[0]?.restartCount).toBe(0);
+  });
+}
+
+function added(given: Given): void {
+  it("a container that is added sees the processes of its target, and is started once", async () => {
+    const world = given();
+    const ref = await living(world, {
+      config: SHARED,
+      containers: [{ name: "main", exec: shell(UNTIL_TERM), mounts }],
+    });
+    await reported(world, ref, ({ containers }) => containers[0]?.state.running !== undefined);
+    const [entrypoint = "", ...cmd] = shell("ps");
+    const bundle = { entrypoint: [entrypoint], cmd };
+    const debug = { image: world.image, target: "main", bundle };
+    await world.protocol.addContainer(ref, "debug", debug, forever);
+    await world.protocol.addContainer(ref, "debug", debug, forever);
+    const report = await reported(
+      world,
+      ref,
+      ({ containers }) => containers[1]?.state.terminated !== undefined,
+    );
+
+    expect(report.containers.map(({ name }) => name)).toEqual(["main", "debug"]);
+    expect(await logOf(world, ref, "debug")).toContain("trap 'echo term");
   });
 }

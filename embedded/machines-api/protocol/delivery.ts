@@ -1,7 +1,8 @@
 import { FksError } from "#core/errors.ts";
-import type { Bundle, VolumeFile } from "#core/fly/machine-protocol.ts";
-import { delivered } from "../machine-life.ts";
-import type { MachineRecord } from "../record.ts";
+import type { AddedContainer, Bundle, VolumeFile } from "#core/fly/machine-protocol.ts";
+import { containerAdded, delivered } from "../machine-life.ts";
+import { policyOf } from "../policy.ts";
+import { containerOf, type MachineRecord } from "../record.ts";
 import type { Api } from "../routes/context.ts";
 import { filesVolume } from "../specs.ts";
 
@@ -14,7 +15,7 @@ export async function deliver(
 ): Promise<void> {
   refuseGone(record);
   const { id } = record;
-  bundles.write(id, bundle);
+  bundles.write(id, withAdded(record, bundle, bundles.read(id)));
   if (concernsMachine(bundle)) keeper.prepareAgain(id);
   // Its readers have to hear that it waits no longer, also when nothing else changes.
   keeper.change(id, (current) => delivered(current, bundle));
@@ -22,6 +23,39 @@ export async function deliver(
   for (const [name, files] of Object.entries(bundle.volumes)) {
     await runtime.writeVolume(id, filesVolume(name, files), signal);
   }
+}
+
+/** What came with an added container stays, since a later bundle need not know of it. */
+function withAdded({ added = [] }: MachineRecord, bundle: Bundle, before?: Bundle): Bundle {
+  const kept = added.flatMap(({ name }) => {
+    const own = before?.containers[name];
+    return own === undefined ? [] : [[name, own] as const];
+  });
+  return { ...bundle, containers: { ...Object.fromEntries(kept), ...bundle.containers } };
+}
+
+/** One more container for a Machine that runs. A name that is there already is a success. */
+export function addContainer(
+  { keeper, bundles }: Api,
+  record: MachineRecord,
+  name: string,
+  { image, target, bundle }: AddedContainer,
+): void {
+  if (containerOf(record, name) !== undefined) return;
+  if (record.state !== "started" || record.stopping !== undefined) {
+    throw new FksError("Conflict", `the Machine is ${record.state}, not started`);
+  }
+  if (target !== undefined && containerOf(record, target) === undefined) {
+    throw new FksError("InvalidInput", `target container ${JSON.stringify(target)} not found`);
+  }
+  const whole = bundles.read(record.id);
+  if (whole === undefined && policyOf(record.config).awaitsBundle) {
+    throw new FksError("Conflict", "the Machine has no bundle yet");
+  }
+  const { containers = {}, volumes = {} } = whole ?? {};
+  bundles.write(record.id, { ...whole, volumes, containers: { ...containers, [name]: bundle } });
+  const added = { name, image, ...(target === undefined ? {} : { target }) };
+  keeper.change(record.id, (current) => containerAdded(current, added));
 }
 
 /** It says something about the Machine as a whole, which may be there already. */

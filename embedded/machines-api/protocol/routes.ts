@@ -2,17 +2,19 @@ import type { Server } from "bun";
 import { type Context, Hono } from "hono";
 import { FksError } from "#core/errors.ts";
 import type { LogOptions } from "#core/fly/machine-protocol.ts";
-import { bundleBody, volumeFilesBody } from "../bundle-schema.ts";
+import { addedBody, bundleBody, volumeFilesBody } from "../bundle-schema.ts";
 import { type ContainerRecord, containerOf, type MachineRecord } from "../record.ts";
 import { type Api, bodyOf, machineAt } from "../routes/context.ts";
 import type { ContainerId } from "../runtime/runtime.ts";
 import { reportOf } from "../views.ts";
 import { type Session, SUBPROTOCOL } from "./channels.ts";
-import { deliver, writeFiles } from "./delivery.ts";
+import { addContainer, deliver, writeFiles } from "./delivery.ts";
 import { attachSession, connectSession, execSession } from "./sessions.ts";
 import { machinesUsage } from "./usage.ts";
 import { watchStream } from "./watch.ts";
 
+/** As Kubernetes has it. */
+const CONTAINER_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const MACHINE = "/apps/:app/machines/:id";
 
 /** `/fks/v1`: the Machine protocol. `signal` ends what streams when the server stops. */
@@ -31,6 +33,15 @@ export function protocolRoutes(api: Api, signal: AbortSignal): Hono<Bindings> {
       const files = await bodyOf(api, c, volumeFilesBody);
       const volume = c.req.param("volume");
       await writeFiles(api, machineAt(api, c), { volume, files }, c.req.raw.signal);
+      return c.body(null, 204);
+    })
+    .put(`${MACHINE}/containers/:container`, async (c) => {
+      const name = c.req.param("container");
+      const added = await bodyOf(api, c, addedBody);
+      if (!CONTAINER_NAME.test(name)) {
+        throw new FksError("InvalidInput", `a container cannot be called ${JSON.stringify(name)}`);
+      }
+      addContainer(api, machineAt(api, c), name, added);
       return c.body(null, 204);
     })
     .get(`${MACHINE}/containers/:container/logs`, async (c) => {

@@ -125,6 +125,8 @@ export interface MachineAddress {
 
 export interface ContainerSpec {
   readonly id: ContainerId;
+  /** A running container of the Machine whose processes this one sees. */
+  readonly target?: ContainerId;
   readonly image: ImageConfig;
   /** The flattened image on this host, read-only. */
   readonly imageRoot: string;

@@ -44,3 +44,9 @@ export function isAlive(state: AttemptState): boolean {
 export function isOnlyCreated(state: AttemptState): boolean {
   return isAlive(state) && commandLineOf(state.pid)[0] !== INIT_PATH;
 }
+
+/** The namespace of its processes, for others to join; undefined once it has ended. */
+export function processesOf(folder: AttemptFolder): string | undefined {
+  const state = readAttempt(folder);
+  return state !== undefined && isAlive(state) ? `/proc/${state.pid}/ns/pid` : undefined;
+}

@@ -8,7 +8,13 @@ import { machineNetnsFor } from "../../network/commands.ts";
 import { machineNetwork } from "../../network/machine-network.ts";
 import type { ContainerId, FoundContainer, MachineStats, Runtime } from "../runtime.ts";
 import { attachTo } from "./attach.ts";
-import { type AttemptState, isAlive, isOnlyCreated, readAttempt } from "./attempt-state.ts";
+import {
+  type AttemptState,
+  isAlive,
+  isOnlyCreated,
+  processesOf,
+  readAttempt,
+} from "./attempt-state.ts";
 import { type Attempts, containerAttempts } from "./attempts.ts";
 import { type Cgroups, hostCgroups } from "./cgroups.ts";
 import { connectInside, dialInside } from "./connect.ts";
@@ -111,9 +117,10 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
       }
       const own = network.namespaces(machineId);
       const ensurePause = async (): Promise<string> => pauses.ensure(machineId, own, aborted);
-      const namespaces = container.sharesProcesses
-        ? { ...own, pid: await inTurn(`${machineId}/`, ensurePause) }
-        : own;
+      const processes = container.sharesProcesses
+        ? await inTurn(`${machineId}/`, ensurePause)
+        : container.target && processesOf(folders.attempt(container.target));
+      const namespaces = processes === undefined ? own : { ...own, pid: processes };
       const paths = { init, hosts, resolvConf, hostname, shm, volumes, namespaces };
       return attempts.start({ container, machine, paths }, aborted);
     },
