@@ -41,6 +41,28 @@ const FIELDS: ReadonlyMap<string, (pod: Pod, at: Addresses) => string> = new Map
 function linesOf(map: Readonly<Record<string, string>> = {}): string {
   return Object.entries(map)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .map(([key, value]) => `${key}=${quoted(value)}`)
     .join("\n");
+}
+
+const ESCAPES: ReadonlyMap<string, string> = new Map([
+  ['"', '\\"'],
+  ["\\", "\\\\"],
+  ["\u0007", "\\a"],
+  ["\b", "\\b"],
+  ["\f", "\\f"],
+  ["\n", "\\n"],
+  ["\r", "\\r"],
+  ["\t", "\\t"],
+  ["\u000b", "\\v"],
+]);
+
+/** As Go quotes a string. */
+function quoted(text: string): string {
+  const escaped = text.replaceAll(/["\\\p{Cc}]/gu, (one) => {
+    const code = one.charCodeAt(0);
+    const hex = code.toString(16);
+    return ESCAPES.get(one) ?? (code < 0x80 ? `\\x${hex.padStart(2, "0")}` : `\\u00${hex}`);
+  });
+  return `"${escaped}"`;
 }
