@@ -165,6 +165,18 @@ describe("containers that see each other's processes", () => {
     expect(left).toContain("sleep 1000");
   });
 
+  test("may be two of many: one joins another, and goes without it", async () => {
+    const { id, machine } = await containers.run(["sleep", "1003"]);
+    const debug = await containers.start(machine, ["sleep", "1004"], { name: "debug", target: id });
+
+    expect(await containers.sh(debug.id, "ps")).toContain("sleep 1003");
+    await world.runtime.signal(debug.id, "SIGTERM", world.signal);
+
+    expect((await world.exit(id.machineId, "debug")).exitCode).toBe(143);
+    expect(await containers.sh(id, "ps")).toContain("sleep 1003");
+    expect(await containers.sh(id, "ps")).not.toContain("sleep 1004");
+  });
+
   test("are found by a runtime that did not start them, and leave nothing when they go", async () => {
     const machine = await containers.newMachine({ sharesProcesses: true });
     const { id, pid } = await containers.start(machine, FOREVER, { sharesProcesses: true });
