@@ -70,7 +70,7 @@ export function containerFound(
   nowMs: number,
 ): MachineRecord {
   const { name, phase } = container;
-  if (found === undefined && phase === "starting") {
+  if (found === undefined && phase === "starting" && container.launchedMs === undefined) {
     return withContainer(record, { ...container, phase: "pending" });
   }
   const conduct = conducts.get(name);

@@ -6,7 +6,7 @@ import { FksError } from "#core/errors.ts";
 import { fakeClock } from "#test/fakes/clock.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { adoptionFor } from "./adopt.ts";
-import { containerStarted, containerStarting } from "./container-life.ts";
+import { containerLaunched, containerStarted, containerStarting } from "./container-life.ts";
 import { noRuntime } from "./runtime/none.ts";
 import type { FoundContainer, Runtime } from "./runtime/runtime.ts";
 import { type DeathAt, mortal, watched } from "./testing/mortal-runtime.ts";
@@ -41,6 +41,11 @@ describe("what was written and what is found become one", () => {
   test("a start that never came about is tried again, and counts as no restart", () => {
     const { record } = adoptionFor(starting, [], 10);
     expect(container(record)).toMatchObject({ phase: "pending", restartCount: 0 });
+  });
+
+  test("one whose process had run, and is gone while its hook ran, has ended", () => {
+    const { record } = adoptionFor(containerLaunched(starting, "app", 1), [], 10);
+    expect(container(record).shown.terminated).toMatchObject({ reason: "ContainerStatusUnknown" });
   });
 
   test("an end while nobody looked is told with its own code and time", () => {

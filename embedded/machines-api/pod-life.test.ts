@@ -209,6 +209,22 @@ describe("hooks", () => {
     await world.reported((now) => now.field("containers", 0, "restartCount") === 1, 500);
   });
 
+  test("nobody waits for the postStart hook of a container that has ended, or is to stop", async () => {
+    const postStart = { kind: "sleep", seconds: 600 };
+    const crashing = await pod({
+      container: { exec: ["sleep-exit", "1000", "1"] },
+      app: { hooks: { postStart } },
+    });
+    await crashing.reported((now) => now.field("containers", 0, "restartCount") === 1, 500);
+    const world = await pod({ app: { hooks: { postStart } } });
+    await world.reported((now) => eventsOf(now).includes("Started: Started container app"));
+    await world.stop();
+    const ended = await world.reported((now) => now.field("containers", 0, "state", "terminated"));
+
+    expect(ended.field("containers", 0, "state", "terminated", "exitCode")).toBe(143);
+    expect(world.clock.now()).toBe(0);
+  });
+
   test("preStop runs before the stop signal, inside the grace", async () => {
     const world = await pod({
       config: { stop_config: { timeout: "30s" } },

@@ -118,7 +118,8 @@ export function machineWorker(
 function cutHooks(slot: Slot, steps: readonly Step[]): void {
   for (const [name, hook] of slot.hooks) {
     const doing = slot.busy.get(name)?.step.do;
-    const isStopping = doing === "run" && slot.record.stopping !== undefined;
+    const hasEnded = containerOf(slot.record, name)?.launchedMs === undefined;
+    const isStopping = doing === "run" && (hasEnded || slot.record.stopping !== undefined);
     const isLate = steps.some((step) => step.key === name && step.do === "signal");
     if (isStopping || (doing === "pre-stop" && isLate)) {
       hook.abort(new Error("nobody waits for it any more"));
