@@ -154,7 +154,12 @@ export async function startCluster(
       rmSync(folder, { recursive: true, force: true });
     },
   };
-  await cluster.start();
+  try {
+    await cluster.start();
+  } catch (error) {
+    await cluster.close().catch(() => {});
+    throw error;
+  }
   return cluster;
 }
 

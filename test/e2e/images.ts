@@ -12,37 +12,52 @@ export const WEB_IMAGE = "fks-test/web:1";
 /** The same with another page. */
 export const WEB_IMAGE_2 = "fks-test/web:2";
 
+let archive: Promise<Uint8Array> | undefined;
+
 /** Loads both images into the cluster. */
 export async function loadImages(cluster: Cluster): Promise<void> {
+  // They are the same for every test of this process.
+  archive ??= inFolder(builtArchive);
+  const bytes = await archive;
+  await inFolder(async (folder) => {
+    const file = join(folder, "images.tar");
+    writeFileSync(file, bytes);
+    const loaded = await cluster.fks(["image", "load", file]);
+    if (loaded.exitCode !== 0) throw new Error(`image load: ${loaded.stdout}${loaded.stderr}`);
+  });
+}
+
+async function builtArchive(folder: string): Promise<Uint8Array> {
+  const client = join(folder, "api-client");
+  await succeed(["go", "-C", "test/programs/api-client", "build", "-o", client, "."], {
+    env: { CGO_ENABLED: "0" },
+    timeoutMs: 300_000,
+  });
+  const images = [WEB_IMAGE, WEB_IMAGE_2].map((reference) =>
+    builtImage({
+      reference,
+      config: {
+        Env: ["PATH=/bin"],
+        Cmd: ["/bin/busybox", "httpd", "-f", "-p", "[::]:8080", "-h", "/www"],
+      },
+      layers: [
+        { entries: busyboxRoot() },
+        {
+          entries: [
+            { path: "bin/api-client", content: readFileSync(client), mode: 0o755 },
+            { path: "www/index.html", content: `${reference}\n` },
+          ],
+        },
+      ],
+    }),
+  );
+  return dockerArchive(images);
+}
+
+async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "fks-e2e-images-"));
   try {
-    const client = join(folder, "api-client");
-    await succeed(["go", "-C", "test/programs/api-client", "build", "-o", client, "."], {
-      env: { CGO_ENABLED: "0" },
-      timeoutMs: 300_000,
-    });
-    const archive = join(folder, "images.tar");
-    const images = [WEB_IMAGE, WEB_IMAGE_2].map((reference) =>
-      builtImage({
-        reference,
-        config: {
-          Env: ["PATH=/bin"],
-          Cmd: ["/bin/busybox", "httpd", "-f", "-p", "[::]:8080", "-h", "/www"],
-        },
-        layers: [
-          { entries: busyboxRoot() },
-          {
-            entries: [
-              { path: "bin/api-client", content: readFileSync(client), mode: 0o755 },
-              { path: "www/index.html", content: `${reference}\n` },
-            ],
-          },
-        ],
-      }),
-    );
-    writeFileSync(archive, dockerArchive(images));
-    const loaded = await cluster.fks(["image", "load", archive]);
-    if (loaded.exitCode !== 0) throw new Error(`image load: ${loaded.stdout}${loaded.stderr}`);
+    return await use(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

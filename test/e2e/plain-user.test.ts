@@ -6,7 +6,7 @@ import { ENGINE_NAME } from "./engine.ts";
 import { type Host, type Life, ownHost } from "./host.ts";
 
 /** Nobody else's on this host, so that every file of it is one that the test has made. */
-const UID = 60_931;
+const UID = 60_000 + (process.pid % 5_000);
 const AS_USER = ["setpriv", `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups"];
 const ELSEWHERE = ["/etc", "/run", "/var", "/tmp", "/home", "/dev/shm"];
 

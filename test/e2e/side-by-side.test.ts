@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EngineName } from "#embedded/control-plane/engine.ts";
-import { startCluster } from "./cluster.ts";
+import { type Cluster, startCluster } from "./cluster.ts";
 import { ENGINE_NAME } from "./engine.ts";
 import { loadImages, WEB_IMAGE } from "./images.ts";
 import { isRunning, pageOf, podOf, podWhen } from "./objects.ts";
@@ -26,6 +26,20 @@ async function traces(ids: readonly string[]): Promise<readonly string[]> {
   return all.filter((line) => ids.some((id) => line.includes(id)));
 }
 
+/** Both clusters; when one of them cannot be started the other one is closed. */
+async function both(...starting: readonly [Promise<Cluster>, Promise<Cluster>]) {
+  try {
+    return await Promise.all(starting);
+  } catch (error) {
+    for (const start of starting)
+      await start.then(
+        (cluster) => cluster.close(),
+        () => {},
+      );
+    throw error;
+  }
+}
+
 /** What runs beside what: each engine beside itself, and K3s beside the other one. */
 const PAIRS: Readonly<Record<EngineName, readonly (readonly [EngineName, EngineName])[]>> = {
   k3s: [
@@ -38,10 +52,10 @@ const PAIRS: Readonly<Record<EngineName, readonly (readonly [EngineName, EngineN
 test.each(PAIRS[ENGINE_NAME])(
   "two instances run side by side, %s and %s, each with its own Pods, and leave nothing behind",
   async (first, second) => {
-    const [one, two] = await Promise.all([
+    const [one, two] = await both(
       startCluster(["--name", "one"], { engine: first }),
       startCluster(["--name", "two"], { engine: second }),
-    ]);
+    );
     const ids = [one, two].map(({ dataDir }): string => {
       const { networkId } = JSON.parse(readFileSync(join(dataDir, "cluster.json"), "utf8"));
       return networkId;
