@@ -1,88 +1,66 @@
 /**
- * `make test`: every runner one after the other, then one line `N passed, N failed` over all of them.
- * `test.ts unit` and `test.ts e2e` run one kind; further words go to `bun test`.
+ * `make test`: every suite of tests, then one line `N passed, N failed` over all of them. `test.ts unit`,
+ * `test.ts e2e` run one kind, `test.ts e2e-k3s` one suite; further words go to `bun test`.
  */
-import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { sumOf, type Totals, totalsOf } from "./junit.ts";
-import { hostEnvironment, inOwnNetwork } from "./own-network.ts";
+import { mkdirSync } from "node:fs";
+import { buildK3sShaped } from "#test/programs/k3s-shaped.ts";
+import { sumOf, type Totals } from "./junit.ts";
 import { seconds } from "./step.ts";
+import {
+  E2E_K3S_TROUBLES,
+  E2E_UPSTREAM,
+  e2eK3s,
+  HOST,
+  runSuite,
+  type Suite,
+  UNIT,
+} from "./suites.ts";
 
-interface Runner {
-  readonly kind: "unit" | "host" | "e2e";
-  readonly title: string;
-  readonly files: readonly string[];
-  readonly flags: readonly string[];
-}
-
-/** Tests that need root, host programs or the control plane say so by their name or their folder. */
-const isHost = (file: string): boolean => file.endsWith(".host.test.ts");
-const isE2e = (file: string): boolean => file.startsWith("test/e2e/");
-
-const all = [
-  ...new Bun.Glob("{cmd,core,adapters,embedded,scripts,test}/**/*.test.ts").scanSync(),
-].toSorted();
-
-const RUNNERS: readonly Runner[] = [
-  {
-    kind: "unit",
-    title: "unit, golden, property, contract and chaos tests",
-    files: all.filter((file) => !isHost(file) && !isE2e(file)),
-    flags: ["--parallel=2", "--timeout=20000"],
-  },
-  {
-    kind: "host",
-    title: "tests with real containers and networks",
-    files: all.filter(isHost),
-    flags: ["--timeout=120000"],
-  },
-  {
-    kind: "e2e",
-    title: "end to end: real control plane, real kubectl, real containers",
-    files: all.filter(isE2e),
-    flags: ["--timeout=300000"],
-  },
+/** Those that are run at the same time: a cluster's tests wait more than they work. */
+const ROUNDS: readonly (readonly Suite[])[] = [
+  [UNIT],
+  [HOST],
+  [E2E_UPSTREAM, e2eK3s(process.env["FKS_K3S_BIN"] ?? ""), E2E_K3S_TROUBLES],
 ];
-
-async function run(runner: Runner, extra: readonly string[]): Promise<Totals> {
-  if (runner.files.length === 0) return { passed: 0, failed: 0, skipped: 0 };
-  console.log(`\n── ${runner.title}`);
-  const startedAt = performance.now();
-  const report = `.cache/junit-${runner.kind}.xml`;
-  rmSync(report, { force: true });
-  const reporter = ["--reporter=junit", `--reporter-outfile=${report}`];
-  const command = [
-    process.execPath,
-    "test",
-    ...runner.flags,
-    ...reporter,
-    ...extra,
-    ...runner.files,
-  ];
-  const child = Bun.spawn(runner.kind === "unit" ? command : inOwnNetwork(command), {
-    stdin: "ignore",
-    stdout: "inherit",
-    stderr: "inherit",
-    env: { ...hostEnvironment(), NO_COLOR: "1" },
-  });
-  const exitCode = await child.exited;
-  const totals = totalsOf(existsSync(report) ? await Bun.file(report).text() : "");
-  console.log(`── ${runner.title}: ${line(totals)} in ${seconds(startedAt)}`);
-  // A runner that fell over before it could count a failure has failed all the same.
-  return exitCode !== 0 && totals.failed === 0 ? { ...totals, failed: 1 } : totals;
-}
 
 const line = ({ passed, failed, skipped }: Totals): string =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 
+async function runRound(round: readonly Suite[], more: readonly string[]): Promise<Totals[]> {
+  const isAlone = round.length === 1;
+  return Promise.all(
+    round.map(async (suite) => {
+      const startedAt = performance.now();
+      console.log(`\n── ${suite.title}${isAlone ? "" : ": started"}`);
+      // What is said at the same time is shown one after the other.
+      const output = isAlone ? undefined : `.cache/${suite.name}.log`;
+      const { totals } = await runSuite(suite, more, output);
+      if (output !== undefined) process.stdout.write(`\n${await Bun.file(output).text()}`);
+      console.log(`── ${suite.title}: ${line(totals)} in ${seconds(startedAt)}`);
+      return totals;
+    }),
+  );
+}
+
+/** Here, where a person sees it, not within the time of a test. */
+async function buildStandIn(): Promise<void> {
+  const startedAt = performance.now();
+  await buildK3sShaped();
+  const tookMs = performance.now() - startedAt;
+  if (tookMs > 1_000) console.log(`test/programs/k3s-shaped: built in ${seconds(startedAt)}`);
+}
+
 const [first = "", ...rest] = process.argv.slice(2);
-const only = RUNNERS.some(({ kind }) => kind === first) ? first : undefined;
-const extra = only === undefined ? process.argv.slice(2) : rest;
+const isChosen = ({ kind, name }: Suite): boolean => [kind, name].includes(first);
+const chosen = ROUNDS.map((round) => round.filter(isChosen));
+const isNarrowed = chosen.some((round) => round.length > 0);
+const rounds = (isNarrowed ? chosen : ROUNDS).filter((round) => round.length > 0);
+const more = isNarrowed ? rest : process.argv.slice(2);
 
 mkdirSync(".cache", { recursive: true });
+if (rounds.flat().some(({ kind }) => kind !== "unit")) await buildStandIn();
 const totals: Totals[] = [];
-for (const runner of RUNNERS) {
-  if (only === undefined || runner.kind === only) totals.push(await run(runner, extra));
-}
+for (const round of rounds) totals.push(...(await runRound(round, more)));
 const sum = sumOf(totals);
 await Bun.write(".cache/totals", `${line(sum)}\n`);
 console.log(`\n${line(sum)}`);

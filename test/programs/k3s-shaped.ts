@@ -26,7 +26,7 @@ const BUILD_TIMEOUT_MS = 600_000;
  * those that `make setup` has built. Without an `etc` it keeps its host files in the folder itself.
  */
 export async function installK3sShaped(folder: string, shape: K3sShape = {}): Promise<string> {
-  const built = await builtK3sShaped();
+  const built = await buildK3sShaped();
   const kube = process.env["FKS_KUBE_BIN"] || cachedKubePath(process.env);
   await mkdir(folder, { recursive: true });
   const executable = join(folder, "k3s");
@@ -45,8 +45,8 @@ export async function shapeK3s(executable: string, shape: K3sShape): Promise<voi
   await writeFile(join(folder, "shape.json"), `${JSON.stringify(whole)}\n`);
 }
 
-/** The executable in the cache, built when it is not there. */
-async function builtK3sShaped(): Promise<string> {
+/** The path of the executable in the cache, where it is built once for each state of its source. */
+export async function buildK3sShaped(): Promise<string> {
   const path = join(dirname(cachedKubePath(process.env)), `k3s-shaped-${sourceHash()}`);
   if (existsSync(path)) return path;
   mkdirSync(dirname(path), { recursive: true });
