@@ -1,6 +1,6 @@
 # `make` explains itself. Every target sets up what it needs; a second run finds it there.
 .DEFAULT_GOAL := help
-.PHONY: help system setup check format golden pin-k3s test unit e2e conformance build serve demo bench clean
+.PHONY: help system setup check format golden pin-k3s test unit e2e test-k3s conformance build serve demo bench clean
 .ONESHELL:
 .SHELLFLAGS := -euc
 
@@ -12,7 +12,7 @@ help: ## this list
 	@echo
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
 	@echo
-	@echo "  ARGS=\"…\" goes to the command of serve, demo, test, unit, e2e, conformance, bench and pin-k3s."
+	@echo "  ARGS=\"…\" goes to the command of serve, demo, test, unit, e2e, test-k3s, conformance, bench and pin-k3s."
 
 $(PACKAGES): package.json bun.lockb bunfig.toml
 	@$(BUN) install --frozen-lockfile --silent
@@ -44,6 +44,9 @@ unit: $(PACKAGES) ## only the tests that need no system programs
 
 e2e: setup build ## only the end-to-end tests
 	@$(BUN) scripts/test.ts e2e $(ARGS)
+
+test-k3s: setup build ## the end-to-end tests against a real K3s, and docs/k3s.md from what came of it
+	@$(BUN) scripts/test-k3s.ts $(ARGS)
 
 conformance: setup build ## Kubernetes' own suite, narrowed by FOCUS="…"; a second run goes on
 	@$(BUN) scripts/conformance.ts $(ARGS)

@@ -5,6 +5,7 @@
 const GENERATORS: readonly (readonly string[])[] = [
   ["scripts/pod-fields.ts"],
   ["scripts/golden-cases.ts"],
+  ["scripts/k3s-document.ts"],
 ];
 
 const check = process.argv.includes("--check");

@@ -4,6 +4,14 @@ export interface Totals {
   readonly skipped: number;
 }
 
+/** One test as a report tells of it. */
+export interface TestResult {
+  readonly file: string;
+  /** With the names of the groups it is in. */
+  readonly name: string;
+  readonly outcome: "passed" | "failed" | "skipped";
+}
+
 /** Sums up a JUnit report as `bun test --reporter=junit` writes it. */
 export function totalsOf(report: string): Totals {
   const root = /<testsuites\b[^>]*>/.exec(report)?.[0] ?? "";
@@ -20,4 +28,41 @@ export function sumOf(all: readonly Totals[]): Totals {
     failed: all.reduce((sum, totals) => sum + totals.failed, 0),
     skipped: all.reduce((sum, totals) => sum + totals.skipped, 0),
   };
+}
+
+/** Every test of such a report, in its order. */
+export function testsIn(report: string): readonly TestResult[] {
+  const cases = report.matchAll(/<testcase\b([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs);
+  return [...cases].map(([, attributes = "", body = ""]) => {
+    // Groups are told from the inside out.
+    const groups = attributeOf(attributes, "classname").split(" > ").toReversed();
+    const names = [...groups, attributeOf(attributes, "name")].filter((name) => name !== "");
+    return {
+      file: attributeOf(attributes, "file"),
+      name: names.join(": "),
+      outcome: outcomeIn(body),
+    };
+  });
+}
+
+function outcomeIn(body: string): TestResult["outcome"] {
+  if (/<(failure|error)\b/.test(body)) return "failed";
+  return body.includes("<skipped") ? "skipped" : "passed";
+}
+
+function attributeOf(attributes: string, name: string): string {
+  const text = new RegExp(`(?:^|\\s)${name}="([^"]*)"`).exec(attributes)?.[1] ?? "";
+  return text.replace(/&(lt|gt|quot|apos|amp|#\d+);/g, (_, entity: string) => charFor(entity));
+}
+
+const CHARS: Readonly<Record<string, string>> = {
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  amp: "&",
+};
+
+function charFor(entity: string): string {
+  return CHARS[entity] ?? String.fromCodePoint(Number(entity.slice(1)));
 }
