@@ -7,6 +7,7 @@ import {
   keptIdentity,
 } from "#adapters/kubernetes/identities.ts";
 import { identityFolder } from "#adapters/kubernetes/identity-store.ts";
+import { METRICS_SERVICE_NAME } from "#adapters/kubernetes/metrics-service.ts";
 import { nodeFrom } from "#adapters/kubernetes/nodes.ts";
 import { applyRbac, FKS_NODE_USER } from "#adapters/kubernetes/rbac.ts";
 import { type SigningOrder, signedKeyPair } from "#adapters/kubernetes/signing.ts";
@@ -15,6 +16,7 @@ import type { Node } from "#core/kube/node.ts";
 import { refusalToTakeOver } from "#core/node/node.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
+import type { RequestHeaderRules } from "#core/ports/reviews.ts";
 import { adminAccess, clientFor } from "./cluster-client.ts";
 import { untilThere } from "./until-there.ts";
 
@@ -25,6 +27,12 @@ export interface ClusterAccess {
   readonly version: string;
   /** PEM of the CA that signs the certificates of the API server's callers, and of ours. */
   readonly clientCa: string;
+  /** PEM of the CA that signs what servers of the cluster show, ours too. */
+  readonly serverCa: string;
+  /** How the API server says whom it speaks for. */
+  readonly requestHeader: RequestHeaderRules;
+  /** What the metrics API shows to callers. */
+  readonly metricsServing: KeptIdentity;
   /** The fks-node identity. */
   readonly client: KubernetesClient;
   /** By Node name, each with the Node's own identity. */
@@ -50,8 +58,21 @@ export interface AccessOptions {
 
 const versionFrom = decoderOf(z.object({ gitVersion: z.string() }), "version");
 const uidFrom = decoderOf(z.object({ metadata: z.object({ uid: z.string() }) }), "Namespace");
+const list = z
+  .string()
+  .default("[]")
+  .transform((text) => z.array(z.string()).parse(JSON.parse(text)));
 const authenticationFrom = decoderOf(
-  z.object({ data: z.object({ "client-ca-file": z.string() }) }),
+  z.object({
+    data: z.object({
+      "client-ca-file": z.string(),
+      "requestheader-client-ca-file": z.string().default(""),
+      "requestheader-allowed-names": list,
+      "requestheader-username-headers": list,
+      "requestheader-group-headers": list,
+      "requestheader-extra-headers-prefix": list,
+    }),
+  }),
   "ConfigMap",
 );
 const AUTHENTICATION =
@@ -81,11 +102,11 @@ export async function clusterAccess(
   });
   await options.checkCluster(clusterUid);
   await patiently("our rights", () => applyRbac(admin.client, signal));
-  const clientCa = await patiently("the client CA", async () => {
-    return (await admin.client.get(AUTHENTICATION, authenticationFrom, signal)).data[
-      "client-ca-file"
-    ];
-  });
+  const { data } = await patiently("the client CA", () =>
+    admin.client.get(AUTHENTICATION, authenticationFrom, signal),
+  );
+  const clientCa = data["client-ca-file"];
+  const serverCa = admin.access.ca ?? "";
 
   const deps = { store: identityFolder(options.identities), clock, log };
   const get = (
@@ -116,15 +137,25 @@ export async function clusterAccess(
       return {
         name,
         node,
-        serving: await get(`serving-${name}`, serving, admin.access.ca ?? "", sign),
+        serving: await get(`serving-${name}`, serving, serverCa, sign),
       };
     }),
   );
-  const all = [own, ...held.flatMap(({ node, serving }) => [node, serving])];
+  const metricsServing = await get("serving-metrics", metricsOrder(nodes), serverCa, sign);
+  const all = [own, metricsServing, ...held.flatMap(({ node, serving }) => [node, serving])];
   return {
     clusterUid,
     version: admin.version,
     clientCa,
+    serverCa,
+    requestHeader: {
+      ca: data["requestheader-client-ca-file"],
+      allowedNames: data["requestheader-allowed-names"],
+      userHeaders: data["requestheader-username-headers"],
+      groupHeaders: data["requestheader-group-headers"],
+      extraPrefixes: data["requestheader-extra-headers-prefix"],
+    },
+    metricsServing,
     client,
     nodes: new Map(
       held.map(({ name, node }) => [name, clientFor(admin.access, () => node.current(), clock)]),
@@ -148,6 +179,13 @@ function nodeOrder(name: string): SigningOrder {
     addresses: [],
   };
   return { signer: "kubernetes.io/kube-apiserver-client-kubelet", subject };
+}
+
+/** The signer of kubelets' certificates asks for a Node's name; callers look for the Service's. */
+function metricsOrder(nodes: AccessOptions["nodes"]): SigningOrder {
+  const { subject } = nodeOrder(nodes[0]?.name ?? "");
+  const names = [METRICS_SERVICE_NAME];
+  return { signer: "kubernetes.io/kubelet-serving", subject: { ...subject, names } };
 }
 
 function servingOrder(name: string, address: string): SigningOrder {

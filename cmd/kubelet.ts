@@ -3,6 +3,8 @@ import { type Readiness, serveRoleSocket } from "#adapters/host/role-socket.ts";
 import type { KubeletApi } from "#adapters/kubelet/server.ts";
 import { kubernetesClusterObjects } from "#adapters/kubernetes/cluster-objects.ts";
 import { kubernetesPodEvents } from "#adapters/kubernetes/events.ts";
+import { registerMetricsApi } from "#adapters/kubernetes/metrics-service.ts";
+import { nodeLabels } from "#adapters/kubernetes/nodes.ts";
 import { type KubernetesPods, kubernetesPods } from "#adapters/kubernetes/pods.ts";
 import { kubernetesReviews } from "#adapters/kubernetes/reviews.ts";
 import { aborted } from "#core/aborted.ts";
@@ -20,6 +22,7 @@ import { type ClusterAccess, clusterAccess } from "./kubelet-access.ts";
 import { serveKubeletApis } from "./kubelet-api.ts";
 import { type KubeletMachines, kubeletMachines } from "./kubelet-machines.ts";
 import { type KubeletMetrics, kubeletMetrics } from "./kubelet-metrics.ts";
+import { runMetricsApi } from "./kubelet-metrics-api.ts";
 import { capacityOf, nodeParts, type Place, placesOf } from "./kubelet-nodes.ts";
 import { kubeletUsage } from "./kubelet-usage.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
@@ -162,6 +165,9 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
       (running) => controller.run(running),
       async (running) => usage?.run(running),
       async (running) => {
+        if (usage) await metricsApiOf(scope, usage, running);
+      },
+      async (running) => {
         for (let reason = controller.waitsFor(); reason !== undefined; ) {
           waiting(reason);
           await sleep(clock, LOOK_MS, running).catch(() => {});
@@ -206,6 +212,28 @@ function controllerOf(
     clock,
     log,
   });
+}
+
+function metricsApiOf(
+  { role, access, places }: PodScope,
+  usage: UsageSampler,
+  signal: AbortSignal,
+): Promise<void> {
+  const { client, serverCa: ca } = access;
+  const [first] = places;
+  if (first === undefined) return Promise.resolve();
+  return runMetricsApi(
+    {
+      role,
+      access,
+      address: first.address,
+      usage,
+      reviews: kubernetesReviews({ client, clock: role.clock }),
+      nodeLabels: (selector, until) => nodeLabels(client, selector, until),
+      register: (at, until) => registerMetricsApi({ client, ca, ...at }, until),
+    },
+    signal,
+  );
 }
 
 interface Served {

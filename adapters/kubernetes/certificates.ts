@@ -20,6 +20,8 @@ export interface Subject {
   readonly organization?: string;
   /** IP addresses a server is reached at; none for a client. */
   readonly addresses: readonly string[];
+  /** DNS names a server is known by. */
+  readonly names?: readonly string[];
 }
 
 /** A certificate and its private key, both PEM. */
@@ -33,8 +35,11 @@ export async function certificateRequestFor(
   subject: Subject,
 ): Promise<{ readonly request: string; readonly key: string }> {
   const keys = await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
-  const { commonName, organization, addresses } = subject;
-  const names = addresses.map((value) => ({ type: "ip" as const, value }));
+  const { commonName, organization, addresses, names: dnsNames = [] } = subject;
+  const names = [
+    ...addresses.map((value) => ({ type: "ip" as const, value })),
+    ...dnsNames.map((value) => ({ type: "dns" as const, value })),
+  ];
   const request = await Pkcs10CertificateRequestGenerator.create({
     name: [...(organization === undefined ? [] : [{ O: [organization] }]), { CN: [commonName] }],
     keys,
@@ -81,11 +86,13 @@ function isFor(certificate: X509Certificate, subject: Subject): boolean {
     JSON.stringify(certificate.subjectName.getField(field)) ===
     JSON.stringify(value === undefined ? [] : [value]);
   const names = certificate.getExtension(SubjectAlternativeNameExtension)?.names.items ?? [];
-  const addresses = names.flatMap(({ type, value }) => (type === "ip" ? [value] : []));
+  const of = (wanted: "ip" | "dns"): readonly string[] =>
+    names.flatMap(({ type, value }) => (type === wanted ? [value] : []));
   return (
     has("CN", subject.commonName) &&
     has("O", subject.organization) &&
-    sorted(addresses) === sorted(subject.addresses)
+    sorted(of("ip")) === sorted(subject.addresses) &&
+    sorted(of("dns")) === sorted(subject.names ?? [])
   );
 }
 

@@ -42,6 +42,17 @@ export function kubernetesNodes(clients: ReadonlyMap<string, KubernetesClient>):
   };
 }
 
+/** By name, the labels of the Nodes that a label selector selects. */
+export async function nodeLabels(
+  client: KubernetesClient,
+  labelSelector: string,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> {
+  const query = labelSelector === "" ? {} : { labelSelector };
+  const { items } = await client.list("/api/v1/nodes", query, nodeFrom, signal);
+  return new Map(items.map(({ metadata }) => [metadata.name, metadata.labels ?? {}]));
+}
+
 /** A server-side apply of our fields; `force` takes them back from whoever wrote them last. */
 function apply(name: string, subresource: string, fields: object): PatchRequest {
   return {

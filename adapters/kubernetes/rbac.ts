@@ -5,6 +5,8 @@ import { ignored } from "./decode.ts";
 export const FKS_NODE_USER = "fks-node";
 
 const RBAC = "rbac.authorization.k8s.io";
+/** Metrics-server's name for its own, which says the same. */
+const METRICS_READER = "system:aggregated-metrics-reader";
 
 interface Rule {
   readonly apiGroups: readonly string[];
@@ -19,9 +21,12 @@ const RULES: readonly Rule[] = [
   { apiGroups: [""], resources: ["namespaces"], verbs: ["get", "list", "watch", "patch"] },
   { apiGroups: [""], resources: ["configmaps"], verbs: ["get"] },
   { apiGroups: [""], resources: ["services"], verbs: ["list"] },
-  { apiGroups: [""], resources: ["nodes"], verbs: ["get"] },
+  { apiGroups: [""], resources: ["nodes"], verbs: ["get", "list"] },
   { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
   { apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], verbs: ["create"] },
+  ...registering("", "services", "fks-metrics"),
+  ...registering("discovery.k8s.io", "endpointslices", "fks-metrics"),
+  ...registering("apiregistration.k8s.io", "apiservices", "v1beta1.metrics.k8s.io"),
   {
     apiGroups: ["certificates.k8s.io"],
     resources: ["certificatesigningrequests"],
@@ -47,6 +52,25 @@ const role = {
   rules: RULES,
 };
 
+/** Where metrics are served, whoever may view a namespace may see what its Pods use. */
+const metricsReader = {
+  apiVersion: `${RBAC}/v1`,
+  kind: "ClusterRole",
+  metadata: {
+    name: METRICS_READER,
+    labels: Object.fromEntries(
+      ["view", "edit", "admin"].map((name) => [`${RBAC}/aggregate-to-${name}`, "true"]),
+    ),
+  },
+  rules: [
+    {
+      apiGroups: ["metrics.k8s.io"],
+      resources: ["pods", "nodes"],
+      verbs: ["get", "list"],
+    },
+  ],
+};
+
 const binding = {
   apiVersion: `${RBAC}/v1`,
   kind: "ClusterRoleBinding",
@@ -55,13 +79,23 @@ const binding = {
   subjects: [{ apiGroup: RBAC, kind: "User", name: FKS_NODE_USER }],
 };
 
+/** One object of our own by server-side apply; the right to create cannot be about a name. */
+function registering(group: string, resource: string, name: string): readonly Rule[] {
+  const what = { apiGroups: [group], resources: [resource] };
+  return [
+    { ...what, verbs: ["create"] },
+    { ...what, verbs: ["get", "patch"], resourceNames: [name] },
+  ];
+}
+
 /** Gives the fks-node identity its rights, and takes from it what it had beyond them. */
 export async function applyRbac(admin: KubernetesClient, signal: AbortSignal): Promise<void> {
-  const apply = (resource: string, body: object): Promise<void> => {
-    const name = `${resource}/${FKS_NODE_USER}`;
+  const apply = (resource: string, body: { readonly metadata: { readonly name: string } }) => {
+    const name = `${resource}/${body.metadata.name}`;
     const path = `/apis/${RBAC}/v1/${name}?fieldManager=fks-node&force=true`;
     return admin.patch({ path, type: "apply-patch", body }, ignored, signal);
   };
   await apply("clusterroles", role);
+  await apply("clusterroles", metricsReader);
   await apply("clusterrolebindings", binding);
 }

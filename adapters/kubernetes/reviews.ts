@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Clock } from "#core/ports/clock.ts";
-import type { Identity, Reviews } from "#core/ports/reviews.ts";
+import type { AccessReviews, Identity, Reviews } from "#core/ports/reviews.ts";
 import type { KubernetesClient } from "./client.ts";
 import { decoderOf } from "./decode.ts";
 
@@ -35,10 +35,27 @@ export function kubernetesReviews(options: {
   /** The fks-node identity. */
   readonly client: KubernetesClient;
   readonly clock: Clock;
-}): Reviews {
+}): Reviews & AccessReviews {
   const { client, clock } = options;
   const identities = answers<Identity | undefined>(clock);
   const permissions = answers<boolean>(clock);
+
+  async function isAllowed(
+    { user, groups, uid, extra }: Identity,
+    asked: object,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const spec = { user, groups, uid, extra, ...asked };
+    const key = JSON.stringify(spec);
+    const known = permissions.get(key);
+    if (known !== undefined) return known.value;
+
+    const body = { apiVersion: "authorization.k8s.io/v1", kind: "SubjectAccessReview", spec };
+    const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    const { allowed } = (await client.create(path, body, accessReviewFrom, signal)).status;
+    permissions.set(key, allowed, allowed ? ALLOWED_FOR_MS : DENIED_FOR_MS);
+    return allowed;
+  }
 
   return {
     async authenticate(token, signal) {
@@ -54,27 +71,15 @@ export function kubernetesReviews(options: {
       return identity;
     },
 
-    async isAllowed({ user, groups, uid }, { node, verb, subresource }, signal) {
-      const key = JSON.stringify([user, groups, uid, node, verb, subresource]);
-      const known = permissions.get(key);
-      if (known !== undefined) return known.value;
+    isAllowed(identity, { node, verb, subresource }, signal) {
+      const resource = { verb, version: "v1", resource: "nodes", subresource, name: node };
+      return isAllowed(identity, { resourceAttributes: resource }, signal);
+    },
 
-      const resourceAttributes = {
-        verb,
-        version: "v1",
-        resource: "nodes",
-        subresource,
-        name: node,
-      };
-      const body = {
-        apiVersion: "authorization.k8s.io/v1",
-        kind: "SubjectAccessReview",
-        spec: { user, groups, uid, resourceAttributes },
-      };
-      const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-      const { allowed } = (await client.create(path, body, accessReviewFrom, signal)).status;
-      permissions.set(key, allowed, allowed ? ALLOWED_FOR_MS : DENIED_FOR_MS);
-      return allowed;
+    mayAccess(identity, access, signal) {
+      const asked =
+        "path" in access ? { nonResourceAttributes: access } : { resourceAttributes: access };
+      return isAllowed(identity, asked, signal);
     },
   };
 }

@@ -1,0 +1,220 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Pod } from "#core/kube/pod.ts";
+import { type Cluster, startCluster } from "./cluster.ts";
+import { loadImages, WEB_IMAGE } from "./images.ts";
+import { isRunning, podGone, podOf, podWhen } from "./objects.ts";
+import { eventually } from "./process.ts";
+
+/** A rate needs two looks, fifteen seconds apart. */
+const METERED_MS = 60_000;
+const SCALED_MS = 180_000;
+
+interface Summary {
+  readonly node: { readonly nodeName: string; readonly memory: { workingSetBytes: number } };
+  readonly pods: readonly {
+    readonly podRef: { readonly name: string };
+    readonly cpu: { readonly usageCoreNanoSeconds: number };
+    readonly memory: { readonly workingSetBytes: number };
+  }[];
+}
+
+describe("the kubelet API and metrics", () => {
+  let cluster: Cluster;
+  let web: Pod;
+
+  beforeAll(async () => {
+    cluster = await startCluster();
+    await loadImages(cluster);
+    await cluster.kubectl(["run", "web", `--image=${WEB_IMAGE}`, "--port=8080"]);
+    web = await podWhen(cluster, "web", isRunning);
+  });
+  afterAll(() => cluster.close());
+
+  const onNode = (path: string) =>
+    cluster.kubectl(["get", "--raw", `/api/v1/nodes/${web.spec.nodeName}/proxy/${path}`]);
+
+  const top = (...args: readonly string[]) =>
+    eventually(
+      "it is metered",
+      async () => {
+        const { exitCode, stdout, stderr } = await cluster.tryKubectl(["top", ...args]);
+        if (exitCode !== 0) throw new Error(stderr);
+        return stdout;
+      },
+      { timeoutMs: METERED_MS },
+    );
+
+  describe("attach", () => {
+    const SCRIPT = 'while read line; do echo "got $line"; [ "$line" = bye ] && exit 7; done';
+
+    test("what is typed reaches the container's own process, and its end is the client's", async () => {
+      await cluster.apply(
+        podOf("reader", {
+          spec: { restartPolicy: "Never" },
+          container: { command: ["sh", "-c", SCRIPT], stdin: true },
+        }),
+      );
+      await podWhen(cluster, "reader", isRunning);
+      // One that leaves takes nothing along.
+      const leaving = Bun.spawn([...cluster.kubectlCommand(["attach", "-i", "reader"])], {
+        env: { ...process.env, ...cluster.env },
+        stdin: new Blob(["one\n"]),
+        stdout: "pipe",
+        stderr: "ignore",
+      });
+      const { value } = await leaving.stdout.getReader().read();
+      expect(Buffer.from(value ?? []).toString()).toBe("got one\n");
+      leaving.kill("SIGKILL");
+      await leaving.exited;
+      const attach = ["attach", "-i", "reader"];
+      expect(await cluster.kubectl(attach, { stdin: "two\nbye\n" })).toBe("got two\ngot bye\n");
+
+      const pod = await podWhen(cluster, "reader", ({ status }) => status?.phase === "Failed");
+      expect(pod.status?.containerStatuses?.[0]?.state?.terminated?.exitCode).toBe(7);
+      expect(await cluster.kubectl(["logs", "reader"])).toBe("got one\ngot two\ngot bye\n");
+    });
+
+    test("kubectl run -i --rm gives output and exit code, and leaves nothing", async () => {
+      const image = `--image=${WEB_IMAGE}`;
+      const run = ["run", "once", "-i", "--rm", "--quiet", "--restart=Never", image, "--"];
+      const script = "while read line; do echo $line; done; exit 3";
+      const { exitCode, stdout } = await cluster.tryKubectl([...run, "sh", "-c", script], {
+        stdin: "in and out\n",
+      });
+      expect(stdout).toContain("in and out\n");
+      expect(exitCode).toBe(3);
+      await podGone(cluster, "once");
+    });
+
+    test("a terminal is one on both sides", async () => {
+      const image = `--image=${WEB_IMAGE}`;
+      const run = ["run", "term", "-it", "--rm", "--quiet", "--restart=Never", image, "--"];
+      const command = [...run, "sh", "-c", "sleep 2; stty size; tty"];
+      const line = cluster.kubectlCommand(command).map((word) => `'${word}'`);
+      const child = Bun.spawn(
+        ["script", "-qec", `stty rows 33 cols 77; ${line.join(" ")}`, "/dev/null"],
+        {
+          env: { ...process.env, ...cluster.env },
+          stdin: "ignore",
+          stdout: "pipe",
+        },
+      );
+      const text = await new Response(child.stdout).text();
+      expect(await child.exited).toBe(0);
+      expect(text).toContain("33 77");
+    });
+  });
+
+  describe("what Pods use", () => {
+    test("the summary of a Node has its Pods", async () => {
+      const { node, told } = await eventually("the Pod is read", async () => {
+        const summary: Summary = JSON.parse(await onNode("stats/summary"));
+        const found = summary.pods.find(({ podRef }) => podRef.name === "web");
+        return found && { node: summary.node, told: found };
+      });
+      expect(node.nodeName).toBe(web.spec.nodeName ?? "");
+      expect(told.cpu.usageCoreNanoSeconds).toBeGreaterThan(0);
+      expect(told.memory.workingSetBytes).toBeGreaterThan(10_000);
+      expect(node.memory.workingSetBytes).toBeGreaterThanOrEqual(told.memory.workingSetBytes);
+    });
+
+    test("Prometheus finds the names it knows", async () => {
+      expect(await onNode("metrics/resource")).toContain(
+        'container_cpu_usage_seconds_total{container="web",namespace="default",pod="web"}',
+      );
+      expect(await onNode("metrics/cadvisor")).toMatch(
+        /container_network_receive_bytes_total\{container="",.*pod="web",interface="eth0"\} \d+/,
+      );
+    });
+
+    test("a checkpoint is refused by name", async () => {
+      const path = `/api/v1/nodes/${web.spec.nodeName}/proxy/checkpoint/default/web/web`;
+      const { exitCode, stderr } = await cluster.tryKubectl(["create", "--raw", path, "-f", "-"], {
+        stdin: "{}",
+      });
+      expect(exitCode).not.toBe(0);
+      expect(stderr).toContain("cannot be checkpointed");
+    });
+
+    test("kubectl top shows Nodes and Pods", async () => {
+      expect(await top("pods", "web", "--no-headers")).toMatch(/^web\s+\d+m\s+\d+Mi/);
+      expect(await top("pods", "-A", "--containers")).toMatch(/default\s+web\s+web\s+\d+m/);
+      expect(await top("pods", "-l", "run=web", "--no-headers")).toMatch(/^web /);
+      expect(await top("nodes")).toMatch(/local-a\s+\d+m\s+\d+%\s+\d+Mi\s+\d+%/);
+    });
+
+    test("who may view a namespace may see what its Pods use, and nobody else", async () => {
+      await cluster.kubectl(["create", "serviceaccount", "viewer"]);
+      const bind = ["create", "rolebinding", "viewer", "--clusterrole=view"];
+      await cluster.kubectl([...bind, "--serviceaccount=default:viewer"]);
+      const as = "--as=system:serviceaccount:default:viewer";
+      await eventually(
+        "the right is known",
+        async () => {
+          const { exitCode } = await cluster.tryKubectl(["top", "pod", "web", as]);
+          return exitCode === 0 ? true : undefined;
+        },
+        { timeoutMs: METERED_MS },
+      );
+      const elsewhere = await cluster.tryKubectl(["top", "pods", "-n", "kube-system", as]);
+      expect(elsewhere.stderr).toContain("forbidden");
+    });
+  });
+
+  test(
+    "a HorizontalPodAutoscaler scales a Deployment under load",
+    async () => {
+      const container = {
+        name: "main",
+        image: WEB_IMAGE,
+        command: ["sh", "-c", "while :; do :; done"],
+        resources: {
+          requests: { cpu: "20m", memory: "16Mi" },
+          limits: { cpu: "60m", memory: "16Mi" },
+        },
+      };
+      const labels = { app: "busy" };
+      const spec = { terminationGracePeriodSeconds: 1, containers: [container] };
+      const deployment = {
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        metadata: { name: "busy" },
+        spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+      };
+      await cluster.apply(deployment, {
+        apiVersion: "autoscaling/v2",
+        kind: "HorizontalPodAutoscaler",
+        metadata: { name: "busy" },
+        spec: {
+          scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "busy" },
+          minReplicas: 1,
+          maxReplicas: 2,
+          metrics: [
+            {
+              type: "Resource",
+              resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 50 } },
+            },
+          ],
+        },
+      });
+      await eventually(
+        "two replicas are there",
+        async () => {
+          const { status } = await cluster.get<{ status: { readyReplicas?: number } }>(
+            "deployment",
+            "busy",
+          );
+          return status.readyReplicas === 2 ? true : undefined;
+        },
+        {
+          timeoutMs: SCALED_MS,
+          explain: () => cluster.kubectl(["describe", "hpa", "busy"]),
+        },
+      );
+      const described = await cluster.kubectl(["describe", "hpa", "busy"]);
+      expect(described).toMatch(/ScalingActive +True/);
+      await cluster.kubectl(["delete", "hpa,deployment", "busy"]);
+    },
+    SCALED_MS + 60_000,
+  );
+});
