@@ -1,16 +1,13 @@
 /** Probes and hooks against real servers on the loopback; only the way into a Machine is pretended. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import { connect, createServer as tcpServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { hostClock } from "#adapters/host/clock.ts";
 import { FksError } from "#core/errors.ts";
 import type { Handler } from "#core/fly/machine-protocol.ts";
 import type { Connection } from "#core/ports/machine-protocol.ts";
+import { testCa } from "#test/fakes/kubelet-pki.ts";
 import { noRuntime } from "../runtime/none.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { actionsOf } from "./actions.ts";
@@ -135,13 +132,7 @@ describe("http", () => {
   });
 
   test("any certificate is believed", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "fks-probe-"));
-    closing.push(() => rmSync(folder, { recursive: true, force: true }));
-    const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-    const args = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"];
-    const files = ["-keyout", key, "-out", cert, "-subj", "/CN=other"];
-    execFileSync("openssl", ["req", "-x509", ...args, ...files], { stdio: "ignore" });
-    const tls = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
+    const tls = await (await testCa("strange")).server("192.0.2.1", { expired: true });
     const port = served(() => new Response("", { status: 204 }), { tls });
 
     expect(await found(http(port, "/", { scheme: "https" }))).toEqual({ is: "success" });
