@@ -34,7 +34,11 @@ const containerSchema = z.object({
   started: z.boolean(),
   ready: z.boolean(),
   resources: z
-    .object({ cpu_millis: z.number().exactOptional(), memory_bytes: z.number().exactOptional() })
+    .object({
+      cpu_millis: z.number().exactOptional(),
+      memory_bytes: z.number().exactOptional(),
+      cpu_shares: z.number().exactOptional(),
+    })
     .exactOptional(),
   user: z.object({ uid: z.number(), gid: z.number(), groups: z.array(z.number()) }).exactOptional(),
 });

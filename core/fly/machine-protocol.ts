@@ -159,6 +159,8 @@ export interface ContainerResources {
   readonly cpu_millis?: number;
   /** Hard limit in bytes; absent: the Machine's. */
   readonly memory_bytes?: number;
+  /** CPU time against the other containers, 1024 for a core; absent: as its hard limit says. */
+  readonly cpu_shares?: number;
 }
 
 export interface VolumeFile {

@@ -82,7 +82,6 @@ function containerFor(pod: Pod, container: Container, at: EnvSources): Container
     expand(word, variables),
   );
   const mounts = mountsFor(container, variables);
-  const resources = limitsFor(container);
   return {
     ...refusedFor(found, mounts),
     env,
@@ -90,7 +89,7 @@ function containerFor(pod: Pod, container: Container, at: EnvSources): Container
     ...(cmd === undefined ? {} : { cmd }),
     ...(workingDir === undefined ? {} : { workingDir }),
     ...(imagePullPolicy === undefined ? {} : { imagePullPolicy }),
-    ...(Object.keys(resources).length === 0 ? {} : { resources }),
+    resources: limitsFor(container),
     ...(mounts.ok && mounts.mounts.length > 0 ? { mounts: mounts.mounts } : {}),
     ...probesFor(container),
     ...hooksFor(container),

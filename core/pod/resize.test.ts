@@ -4,7 +4,7 @@ import { podWorld } from "#test/fakes/pod-world.ts";
 import { aPod } from "#test/fixtures/pod.ts";
 import type { Pod } from "../kube/pod.ts";
 import { guestFor, wishFor } from "./guest.ts";
-import { lackFor } from "./resize.ts";
+import { lackFor, limitsFor } from "./resize.ts";
 
 function withMemory(memory: string, pod = aPod()): Pod {
   const resources = { requests: { memory: "64Mi" }, limits: { memory } };
@@ -56,4 +56,14 @@ test("a Machine never lacks anything for the Pod it was made for", () => {
       expect(lackFor(pod, guestFor(wishFor(pod)))).toBeUndefined();
     }),
   );
+});
+
+test.each([
+  [{}, 2],
+  [{ requests: { cpu: "1m" } }, 2],
+  [{ requests: { cpu: "22m" }, limits: { cpu: "1" } }, 22],
+  [{ limits: { cpu: "1500m" } }, 1_536],
+  [{ requests: { cpu: "1000" } }, 262_144],
+])("with %j the container weighs %d", (resources, cpu_shares) => {
+  expect(limitsFor({ name: "c", image: "i", resources })).toMatchObject({ cpu_shares });
 });

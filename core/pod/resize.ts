@@ -6,6 +6,9 @@ import { isSame } from "../kube/same.ts";
 import { statusesOf } from "./container-roles.ts";
 import { wishFor } from "./guest.ts";
 
+const SHARES_MIN = 2;
+const SHARES_MAX = 262_144;
+
 /**
  * What is too little in a Machine of this size for the Pod as it is now, in the kubelet's words;
  * undefined when nothing is. A Machine keeps its size as long as it is there.
@@ -38,10 +41,12 @@ export function allocatedPod(pod: Pod, { config }: Pick<Machine, "config">): Pod
   return { ...pod, spec: { ...pod.spec, ...early, containers: containers.map(kept) } };
 }
 
-/** The hard limits of the container; what is absent is the Machine's. */
+/** The container's hard limits, and its weight by what it requests, as a kubelet reckons it. */
 export function limitsFor({ resources }: Container): ContainerResources {
   const { cpu, memory } = resources?.limits ?? {};
+  const requested = millisOf(resources?.requests?.["cpu"] ?? cpu ?? "0");
   return {
+    cpu_shares: Math.min(Math.max(Math.floor((requested * 1_024) / 1_000), SHARES_MIN), SHARES_MAX),
     ...(cpu === undefined ? {} : { cpu_millis: millisOf(cpu) }),
     ...(memory === undefined ? {} : { memory_bytes: wholeOf(memory) }),
   };

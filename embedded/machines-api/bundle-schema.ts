@@ -72,6 +72,7 @@ const container = z.looseObject({
     .looseObject({
       cpu_millis: z.number().positive().exactOptional(),
       memory_bytes: z.number().positive().exactOptional(),
+      cpu_shares: z.number().int().min(2).max(262_144).exactOptional(),
     })
     .exactOptional(),
   readOnlyMounts: strings.exactOptional(),

@@ -79,8 +79,11 @@ function waitsForHook(
 
 function resizeOf(container: ContainerRecord, { conducts }: Surroundings): Want {
   const resources = conducts.get(container.name)?.resources ?? {};
-  const { cpu_millis, memory_bytes } = container.resources ?? {};
-  const isSame = cpu_millis === resources.cpu_millis && memory_bytes === resources.memory_bytes;
+  const { cpu_millis, memory_bytes, cpu_shares } = container.resources ?? {};
+  const isSame =
+    cpu_millis === resources.cpu_millis &&
+    memory_bytes === resources.memory_bytes &&
+    cpu_shares === resources.cpu_shares;
   return isSame ? {} : { step: { do: "resize", key: container.name, resources } };
 }
 

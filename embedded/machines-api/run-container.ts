@@ -46,7 +46,7 @@ export async function runContainer(work: Work, name: string): Promise<void> {
     const pulled = told(record, name, normal("Pulled", pulledMessage(image, wanted)), nowMs);
     return containerStarting(withImage(pulled, name, image), name, nowMs);
   });
-  const { cpuMillis, memoryBytes } = result.spec;
+  const { cpuMillis, memoryBytes, cpuShares } = result.spec;
   const started = await work
     .atOnce(() => work.runtime.start(result.spec, signal))
     .catch((error: unknown) => {
@@ -58,6 +58,7 @@ export async function runContainer(work: Work, name: string): Promise<void> {
   const resources: ContainerResources = {
     ...(cpuMillis === undefined ? {} : { cpu_millis: cpuMillis }),
     ...(memoryBytes === undefined ? {} : { memory_bytes: memoryBytes }),
+    ...(cpuShares === undefined ? {} : { cpu_shares: cpuShares }),
   };
   const conduct = work.bundles.conducts(slot.record.id).get(name);
   change((record) => {

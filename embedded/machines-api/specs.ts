@@ -20,6 +20,7 @@ import { configOf } from "./policy.ts";
 import { CONTAINER_PATH } from "./program-path.ts";
 import { type ContainerRecord, iso, type MachineRecord } from "./record.ts";
 import type {
+  ContainerLimits,
   ContainerSpec,
   FileSpec,
   MachineAddress,
@@ -114,13 +115,17 @@ export function containerSpecFor(source: SpecSource): SpecResult {
       cwd: given.workingDir ?? (image.config.WorkingDir || "/"),
       user: config.user ?? image.config.User ?? "",
       ...identityFor(record.config, bundle, given),
-      cpuMillis: given.resources?.cpu_millis,
-      memoryBytes: given.resources?.memory_bytes,
+      ...limitsOf(given),
       mounts,
       files,
       terminationMessagePath: given.terminationMessage?.path,
     },
   };
+}
+
+function limitsOf({ resources = {} }: ContainerBundle): ContainerLimits {
+  const { cpu_millis, memory_bytes, cpu_shares } = resources;
+  return { cpuMillis: cpu_millis, memoryBytes: memory_bytes, cpuShares: cpu_shares };
 }
 
 /** Who its processes are, and what they are connected to. */

@@ -112,7 +112,11 @@ async function resize(work: Work, name: string, resources: ContainerResources): 
   const { slot, runtime, change, signal } = work;
   const attempt = containerOf(slot.record, name)?.attempt ?? 0;
   const id = { machineId: slot.record.id, name, attempt };
-  const limits = { cpuMillis: resources.cpu_millis, memoryBytes: resources.memory_bytes };
+  const limits = {
+    cpuMillis: resources.cpu_millis,
+    memoryBytes: resources.memory_bytes,
+    cpuShares: resources.cpu_shares,
+  };
   await runtime.resize(id, limits, signal);
   change((record) => {
     const container = containerOf(record, name);

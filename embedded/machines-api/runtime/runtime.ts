@@ -86,6 +86,8 @@ export type LogId = ContainerId;
 export interface ContainerLimits {
   readonly cpuMillis: number | undefined;
   readonly memoryBytes: number | undefined;
+  /** Weight against the other containers; with it a container without a limit has no quota. */
+  readonly cpuShares?: number | undefined;
 }
 
 export interface DialTarget {
@@ -149,6 +151,7 @@ export interface ContainerSpec {
   readonly tty: boolean;
   readonly cpuMillis: number | undefined;
   readonly memoryBytes: number | undefined;
+  readonly cpuShares?: number | undefined;
   readonly mounts: readonly MountSpec[];
   readonly files: readonly FileSpec[];
   /** Where the container finds its termination file; it has none without. */

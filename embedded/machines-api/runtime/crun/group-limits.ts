@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FksError } from "#core/errors.ts";
 import type { ContainerLimits } from "../runtime.ts";
-import { cpuFor } from "./oci-config.ts";
+import { cpuOf } from "./oci-config.ts";
 
 /** A group's folder in the hierarchy that has the controller; the same one in version 2. */
 export interface GroupFolders {
@@ -35,14 +35,14 @@ export async function changeLimits(
     else await putBoth(`${memory}/${files.limit}`, `${memory}/${SWAP_TOO}`, value);
   }
   if (cpu === undefined) return;
-  const millis = smallest(limits.cpuMillis, isUnified ? millisIn(cpu) : splitMillisIn(cpu));
-  if (millis === undefined) return;
-  const { quota, period, shares } = cpuFor(millis);
+  const wanted = cpuOf(limits, isUnified ? millisIn(cpu) : splitMillisIn(cpu));
+  if (wanted === undefined) return;
+  const { quota, period, shares } = wanted;
   if (isUnified) {
-    await put(`${cpu}/cpu.max`, `${quota} ${period}`);
+    await put(`${cpu}/cpu.max`, quota === undefined ? "max" : `${quota} ${period}`);
     await put(`${cpu}/cpu.weight`, String(weightFor(shares)));
   } else {
-    await put(`${cpu}/cpu.cfs_quota_us`, String(quota));
+    await put(`${cpu}/cpu.cfs_quota_us`, String(quota ?? -1));
     await put(`${cpu}/cpu.shares`, String(shares));
   }
 }

@@ -49,6 +49,15 @@ describe("new limits", () => {
     );
   });
 
+  test("a weight alone leaves the container all of its Machine's time", async () => {
+    const { id } = await containers.run(FOREVER, { cpuMillis: 100, cpuShares: 102 });
+    const limits = { cpuMillis: undefined, memoryBytes: undefined };
+
+    expect(await containers.sh(id, LIMITS)).toMatch(/\n10000\b/);
+    await world.runtime.resize(id, { ...limits, cpuShares: 20 }, world.signal);
+    expect(await containers.sh(id, LIMITS)).toMatch(/\n(-1|max)\b/);
+  });
+
   test("of a container that has ended are refused", async () => {
     const { id } = await containers.run(["true"]);
     await world.exit(id.machineId, "app");

@@ -1,6 +1,6 @@
 /** The OCI runtime's `config.json`. Pure. */
 import { CONTAINER_PATH } from "../../program-path.ts";
-import type { ContainerSpec, MachineSpec } from "../runtime.ts";
+import type { ContainerLimits, ContainerSpec, MachineSpec } from "../runtime.ts";
 import { capabilitiesFor } from "./capabilities.ts";
 import { INIT_PATH, type MountPaths, mountsFor, type OciMount } from "./oci-mounts.ts";
 import { type SeccompProfile, seccompProfileFor } from "./seccomp.ts";
@@ -199,7 +199,7 @@ interface OciResources {
     readonly minor?: number;
   }[];
   readonly memory?: { readonly limit: number; readonly swap?: number };
-  readonly cpu?: { readonly quota: number; readonly period: number; readonly shares: number };
+  readonly cpu?: CpuResources;
   readonly pids: { readonly limit: number };
 }
 
@@ -225,12 +225,12 @@ function openFilesFor(host: HostFacts) {
 
 /** A container's limits never exceed its Machine's: cgroup v1 refuses such a quota. */
 function resourcesFor(
-  { cpuMillis, memoryBytes }: ContainerSpec,
+  { cpuMillis, memoryBytes, cpuShares }: ContainerSpec,
   machine: OciMachine,
   { countsSwap }: HostFacts,
   devices: readonly OciDevice[],
 ): OciResources {
-  const millis = smallest(cpuMillis, machine.cpuMillis);
+  const cpu = cpuOf({ cpuMillis, cpuShares }, machine.cpuMillis);
   const limit = smallest(memoryBytes, machine.memoryBytes);
   return {
     devices: [
@@ -244,9 +244,27 @@ function resourcesFor(
       })),
     ],
     ...(limit === undefined ? {} : { memory: { limit, ...(countsSwap ? { swap: limit } : {}) } }),
-    ...(millis === undefined ? {} : { cpu: cpuFor(millis) }),
+    ...(cpu === undefined ? {} : { cpu }),
     pids: { limit: PIDS_MAX },
   };
+}
+
+export interface CpuResources {
+  readonly quota?: number;
+  readonly period?: number;
+  readonly shares: number;
+}
+
+/** What a container gets of `most` thousandths of a core; without a limit of its own no quota. */
+export function cpuOf(
+  { cpuMillis, cpuShares }: Omit<ContainerLimits, "memoryBytes">,
+  most: number | undefined,
+): CpuResources | undefined {
+  if (cpuMillis === undefined && cpuShares !== undefined) return { shares: cpuShares };
+  const millis = smallest(cpuMillis, most);
+  if (millis === undefined) return undefined;
+  const { shares, ...limit } = cpuFor(millis);
+  return { ...limit, shares: cpuShares ?? shares };
 }
 
 /** How `millis` thousandths of a core are written for the kernel's scheduler. */
