@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { hostClock } from "#adapters/host/clock.ts";
+import type { TerminalSize } from "#core/fly/machine-protocol.ts";
 import type { AttachRequest } from "#core/ports/machine-protocol.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { failureOf } from "#test/fixtures/failure.ts";
@@ -117,6 +118,25 @@ describe("attach", () => {
     await eventually(() => expect(second.out.text()).toBe("got:1\ngot:2\n"));
     await world.runtime.signal(id, "SIGKILL", world.signal);
     expect((await second.ended).exitCode).toBe(137);
+  });
+
+  test("of sizes that come at once the last one stays", async () => {
+    const { id } = await containers.run(["sh", "-c", "read go; stty size"], {
+      stdin: true,
+      tty: true,
+    });
+    const sizes = new TransformStream<TerminalSize, TerminalSize>();
+    const client = attached(id, world.signal, { resize: sizes.readable });
+    const writer = sizes.writable.getWriter();
+    await Promise.all([
+      writer.write({ cols: 78, rows: 34 }),
+      writer.write({ cols: 90, rows: 40 }),
+      writer.write({ cols: 77, rows: 33 }),
+    ]);
+    await client.type("go\n");
+    await client.ended;
+
+    expect(client.out.text()).toContain("33 77");
   });
 
   test("once: the input ends with the first who gave some", async () => {

@@ -1,5 +1,4 @@
 import { closeSync, constants, openSync } from "node:fs";
-import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FksError } from "#core/errors.ts";
 import type { TerminalSize } from "#core/fly/machine-protocol.ts";
@@ -7,7 +6,7 @@ import type { AttachRequest } from "#core/ports/machine-protocol.ts";
 import { LEAVE_STDIN_OPEN } from "./conmon.ts";
 import { sender } from "./connect.ts";
 import type { AttemptFolder } from "./folders.ts";
-import { connectPackets } from "./libc.ts";
+import { connectPackets, openBeneath, setWindowSize } from "./libc.ts";
 import { commandLineOf, pidIn } from "./processes.ts";
 import { pumpIn } from "./pump.ts";
 import { pumpSizes } from "./pump-sizes.ts";
@@ -66,7 +65,7 @@ export async function attachTo(
   const resizes =
     resize === undefined
       ? undefined
-      : pumpSizes(resize, async (size) => tellSize(folder.control, size), ended.signal);
+      : pumpSizes(resize, (size) => tellSize(folder, size), ended.signal);
   try {
     await closed.promise;
     signal.throwIfAborted();
@@ -163,16 +162,24 @@ function inPackets(writer: WritableStreamDefaultWriter<Uint8Array>) {
   };
 }
 
-/** As conmon's control FIFO wants it; a container that has ended has no size. */
-async function tellSize(control: string, { cols, rows }: TerminalSize): Promise<void> {
+/**
+ * Asks the terminal itself: of sizes that come at once conmon hears the first, and kubectl always
+ * tells two. A container that has ended has no size.
+ */
+function tellSize({ pid }: AttemptFolder, { cols, rows }: TerminalSize): void {
   try {
-    const fifo = await open(control, constants.O_WRONLY | constants.O_NONBLOCK);
+    const root = openSync(`/proc/${pidIn(pid)}/root`, O_PATH | constants.O_DIRECTORY);
     try {
-      await fifo.write(`1 ${rows} ${cols}\n`);
+      // The container may have put anything there; what is no terminal has no size either.
+      const flags = constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK;
+      const terminal = openBeneath(root, "dev/console", flags);
+      if (terminal < 0) return;
+      setWindowSize(terminal, cols, rows);
+      closeSync(terminal);
     } finally {
-      await fifo.close();
+      closeSync(root);
     }
   } catch {
-    // Nobody reads it any more.
+    // It has ended.
   }
 }

@@ -19,6 +19,8 @@ const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SUN_PATH_MAX_BYTES = 108;
 
+const TIOCSWINSZ = 0x5414;
+
 const EINVAL = 22;
 export const ENOENT = 2;
 const EEXIST = 17;
@@ -30,6 +32,7 @@ const { __errno_location: errnoAddress, ...libc } = dlopen("libc.so.6", {
   syscall: { args: ["i64", "i64", "ptr", "ptr", "u64"], returns: "i64" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
   __errno_location: { args: [], returns: "ptr" },
 }).symbols;
 
@@ -112,6 +115,11 @@ export function connectPackets(path: string): number | undefined {
   if (libc.connect(socket, address, address.length) === 0) return socket;
   closeSync(socket);
   return undefined;
+}
+
+/** Whoever runs in the terminal is told; what is open and no terminal is left as it is. */
+export function setWindowSize(terminal: number, cols: number, rows: number): void {
+  libc.ioctl(terminal, TIOCSWINSZ, new Uint16Array([rows, cols, 0, 0]));
 }
 
 /** Unmounts what is on top at `target`, in use or not; nothing mounted there is a success. */
