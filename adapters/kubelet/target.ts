@@ -9,6 +9,7 @@ import {
   podFor,
 } from "#core/kubelet/exec-target.ts";
 import type { ContainerAddress, PodAddress } from "#core/kubelet/routes.ts";
+import { statusesOf } from "#core/pod/container-roles.ts";
 import type { KubeletApiDeps } from "./deps.ts";
 
 type TargetDeps = Pick<KubeletApiDeps, "findPod" | "machineFor" | "protocol">;
@@ -38,8 +39,7 @@ export async function containerTarget(
   const { pod } = found;
   const { container } = named;
   const machine = deps.machineFor(pod);
-  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
-  const told = missFor(address.pod, container, [...containerStatuses, ...initContainerStatuses]);
+  const told = missFor(address.pod, container, statusesOf(pod));
   const gone: Miss = { ok: false, status: 404, message: `container not found ("${container}")` };
   if (machine === undefined) return told ?? gone;
   if (told === undefined) return { ok: true, machine, container };

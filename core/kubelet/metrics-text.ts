@@ -1,3 +1,4 @@
+import { ephemeralOf, membersOf, statusesOf } from "../pod/container-roles.ts";
 import type { ContainerReading, NodeUsage, PodUsage } from "../usage/usage.ts";
 
 interface Family {
@@ -164,16 +165,13 @@ export function cadvisorMetricsFor({ pods }: NodeUsage): string {
 }
 
 function cadvisorLabels({ pod }: Pick<PodUsage, "pod">, container: string): Sample["labels"] & {} {
-  const { initContainers = [], containers } = pod.spec;
-  const image = [...initContainers, ...containers].find(({ name }) => name === container)?.image;
-  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
-  const status = [...initContainerStatuses, ...containerStatuses].find(
-    ({ name }) => name === container,
-  );
+  const members = [...membersOf(pod), ...ephemeralOf(pod)];
+  const member = members.find((one) => one.container.name === container);
+  const status = statusesOf(pod).find(({ name }) => name === container);
   return {
     container,
     id: `/fks/pod${pod.metadata.uid}${container === "" ? "" : `/${container}`}`,
-    image: image ?? "",
+    image: member?.container.image ?? "",
     name: (status?.containerID ?? "").replace(/^fks:\/\//, ""),
     ...podLabels({ pod }),
   };

@@ -105,6 +105,24 @@ describe("the kubelet API and metrics", () => {
     });
   });
 
+  test("kubectl debug joins the processes of the container it is to look at", async () => {
+    const image = `--image=${WEB_IMAGE}`;
+    const debug = ["debug", "web", "-i", "-q", "-c", "looker", image, "--target=web", "--"];
+    const script = "read line; echo read $line; ps";
+    const text = await cluster.kubectl([...debug, "sh", "-c", script], { stdin: "this\n" });
+    expect(text).toContain("read this\n");
+    expect(text).toMatch(/httpd -f -p/);
+    const pod = await podWhen(cluster, "web", ({ status }) => {
+      return status?.ephemeralContainerStatuses?.[0]?.state?.terminated !== undefined;
+    });
+    expect(pod.status?.ephemeralContainerStatuses?.[0]).toMatchObject({
+      name: "looker",
+      state: { terminated: { exitCode: 0, reason: "Completed" } },
+    });
+    expect(await cluster.kubectl(["logs", "web", "-c", "looker"])).toContain("read this");
+    expect(isRunning(pod)).toBe(true);
+  });
+
   describe("what Pods use", () => {
     test("the summary of a Node has its Pods", async () => {
       const { node, told } = await eventually("the Pod is read", async () => {
