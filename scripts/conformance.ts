@@ -5,7 +5,7 @@
  * those that do not apply, `--again` those that have a result of this build, `--limit S` bounds a
  * test, `--document` only writes docs/conformance.md.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ensureKube } from "#embedded/control-plane/upstream/build.ts";
@@ -137,11 +137,12 @@ async function clusterWithImages(): Promise<Cluster> {
   const startedAt = performance.now();
   const images = await conformanceImages({ programs, debian, images: await imageSources() });
   mkdirSync(cache, { recursive: true });
-  const archive = join(cache, "images.tar");
+  // Of this run alone: another one may be at it.
+  const archive = join(cache, `images-${process.pid}.tar`);
   writeFileSync(archive, dockerArchive(images));
   const kube = await ensureKube({ onProgress: console.log }, AbortSignal.timeout(60 * 60_000));
   const cluster = await startCluster(kube);
-  await cluster.loadImages(archive);
+  await cluster.loadImages(archive).finally(() => rmSync(archive));
   console.log(`a cluster with ${images.length} images in ${seconds(startedAt)}`);
   return cluster;
 }

@@ -30,6 +30,9 @@ export async function conformanceImages(sources: ImageSources): Promise<readonly
       content: readFileSync(join(images, name, "html", file)),
     })),
   });
+  const resolvers: LayerSpec = {
+    entries: await programEntries(sources.debian, { dig: "bin/dig", getent: "bin/getent" }),
+  };
   const pauseLayer: LayerSpec = { entries: [executable("pause", programs.pause)] };
   const nnp: LayerSpec = {
     entries: [
@@ -57,6 +60,7 @@ export async function conformanceImages(sources: ImageSources): Promise<readonly
     named(`${E2E}/nautilus:1.8`, [...agnhost, picture("nautilus")], WEB_SERVER),
     named(`${E2E}/nonewprivs:1.4`, [base, nnp], { Cmd: ["nnp"] }),
     named(`${E2E}/nonroot:1.5`, [base], { Cmd: ["sh"], User: "1234" }),
+    named(`${E2E}/glibc-dns-testing:2.0.0`, [base, resolvers], { Cmd: ["sleep", "inf"] }),
     named("registry.k8s.io/pause:3.10.2", [pauseLayer], PAUSE),
   ];
 }
@@ -101,6 +105,7 @@ async function agnhostLayers({
     bash: "bin/bash",
     curl: "bin/curl",
     dig: "bin/dig",
+    getent: "bin/getent",
     host: "bin/host",
     iperf: "bin/iperf",
     ip: "bin/ip",
