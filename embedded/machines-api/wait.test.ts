@@ -1,8 +1,11 @@
 import { expect, test } from "bun:test";
+import { fakeClock } from "#test/fakes/clock.ts";
+import { changes } from "./changes.ts";
 import { containerExited, containerStarted, containerStarting } from "./container-life.ts";
+import type { MachineRecord } from "./record.ts";
 import { settled } from "./settled.ts";
 import { at, startedMachine } from "./testing/records.ts";
-import { verdictFor, type WaitAsked } from "./wait.ts";
+import { verdictFor, type WaitAsked, waitFor } from "./wait.ts";
 
 const running = startedMachine({
   metadata: { fks_awaits: "bundle" },
@@ -40,6 +43,25 @@ test("from an event on only what came after it counts, also a state that has pas
 
   const launch = running.events.find(({ type }) => type === "launch")?.id;
   expect(verdictFor(ended, asked({ fromEventId: launch }))).toMatchObject({ state: "started" });
+});
+
+test("who waits hears of a state that passed in one change", async () => {
+  const all = changes();
+  const events = running.events.filter(({ type }) => type === "launch");
+  const before: MachineRecord = { ...running, state: "starting", events };
+  const waiting = waitFor(
+    {
+      keeper: { get: () => before },
+      changes: all,
+      clock: fakeClock(),
+    },
+    before.id,
+    { ...asked({}), timeoutMs: 30_000 },
+    new AbortController().signal,
+  );
+  all.tell(ended);
+
+  expect(await waiting).toMatchObject({ is: "reached", state: "started" });
 });
 
 test("a destroyed Machine reaches nothing but destroyed", () => {

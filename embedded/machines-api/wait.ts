@@ -64,7 +64,7 @@ function passedState(
 }
 
 interface WaitDeps {
-  readonly keeper: Keeper;
+  readonly keeper: Pick<Keeper, "get">;
   readonly changes: Changes;
   readonly clock: Clock;
 }
@@ -82,9 +82,13 @@ export function waitFor(
   const now = verdictFor(record, asked);
   if (now.is !== "waiting") return Promise.resolve(now);
   const over = new AbortController();
+  // A program that ends at once has been `started` for a moment that no single change shows.
+  const begunAt = record.events[0]?.id ?? "";
   const unlisten = deps.changes.listen(id, (changed) => {
     const verdict = verdictFor(changed, asked);
-    if (verdict.is !== "waiting") resolve(verdict);
+    if (verdict.is !== "waiting") return resolve(verdict);
+    const passed = passedState(changed, asked.states, asked.fromEventId ?? begunAt);
+    if (passed !== undefined) resolve(passed);
   });
   const onAbort = (): void => reject(callerGone());
   signal.addEventListener("abort", onAbort, { once: true });

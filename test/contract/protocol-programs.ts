@@ -11,6 +11,7 @@ import {
   configOf,
   eventually,
   forever,
+  launch,
   launched,
   type ProtocolWorld,
   refOf,
@@ -167,7 +168,7 @@ function bundleContents(given: Given): void {
 
   it("the Machine's own address is its private_ip", async () => {
     const world = given();
-    const machine = await launched(
+    const machine = await launch(
       world,
       configOf(world, { exec: shell("ip -6 addr; hostname -i") }),
     );
