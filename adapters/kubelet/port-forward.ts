@@ -1,6 +1,7 @@
 import { FksError, messageOf } from "#core/errors.ts";
 import type { MachineRef } from "#core/fly/machine-protocol.ts";
 import type { Pod } from "#core/kube/pod.ts";
+import { isUdpOnly } from "#core/kubelet/udp-ports.ts";
 import type { Log } from "#core/ports/log.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
 
@@ -61,6 +62,8 @@ async function tell(error: WritableStream<Uint8Array>, text: string): Promise<vo
   await writer.close();
 }
 
-function failureText({ metadata }: Pod, port: number, err: unknown): string {
-  return `error forwarding port ${port} to pod ${metadata.name}, uid ${metadata.uid}: ${messageOf(err)}`;
+function failureText(pod: Pod, port: number, err: unknown): string {
+  const { name, uid } = pod.metadata;
+  const why = isUdpOnly(pod, port) ? `UDP protocol is not supported for ${port}` : messageOf(err);
+  return `error forwarding port ${port} to pod ${name}, uid ${uid}: ${why}`;
 }

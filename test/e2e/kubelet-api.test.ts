@@ -44,6 +44,31 @@ describe("the kubelet API and metrics", () => {
       { timeoutMs: METERED_MS },
     );
 
+  /** `kubectl port-forward` of one port, once it listens. */
+  const forwarded = async (pod: string, port: number) => {
+    const command = cluster.kubectlCommand(["port-forward", pod, `:${port}`]);
+    const child = Bun.spawn([...command], {
+      env: { ...process.env, ...cluster.env },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    let said = "";
+    void (async () => {
+      for await (const bytes of child.stderr) said += Buffer.from(bytes).toString();
+    })();
+    const { value } = await child.stdout.getReader().read();
+    const local = /127\.0\.0\.1:(\d+)/.exec(Buffer.from(value ?? []).toString())?.[1];
+    return {
+      url: `http://127.0.0.1:${local}/`,
+      said: () => said,
+      async [Symbol.asyncDispose]() {
+        child.kill();
+        await child.exited;
+      },
+    };
+  };
+
   describe("attach", () => {
     const SCRIPT = 'while read line; do echo "got $line"; [ "$line" = bye ] && exit 7; done';
 
@@ -103,6 +128,57 @@ describe("the kubelet API and metrics", () => {
       expect(await child.exited).toBe(0);
       expect(text).toContain("33 77");
     });
+  });
+
+  describe("port-forward", () => {
+    test("carries many connections at once, also after one that was refused", async () => {
+      await using forward = await forwarded("web", 8_080);
+      const ask = async (): Promise<string> => {
+        const answer = await fetch(forward.url, { keepalive: false });
+        return answer.text();
+      };
+      const pages = await Promise.all(Array.from({ length: 20 }, ask));
+      expect(new Set(pages)).toEqual(new Set([`${WEB_IMAGE}\n`]));
+
+      await using closed = await forwarded("web", 9);
+      await fetch(closed.url).catch(() => undefined);
+      await eventually("it is told", async () => {
+        return closed.said().includes("error forwarding port 9 to pod") ? true : undefined;
+      });
+      expect(await ask()).toBe(`${WEB_IMAGE}\n`);
+    });
+
+    test("says of a port for UDP that it is one", async () => {
+      const ports = [{ containerPort: 5353, protocol: "UDP" }];
+      await cluster.apply(podOf("datagrams", { container: { ports } }));
+      await podWhen(cluster, "datagrams", isRunning);
+      await using forward = await forwarded("datagrams", 5_353);
+      await fetch(forward.url).catch(() => undefined);
+      await eventually("it is told", async () => {
+        return forward.said().includes("UDP protocol is not supported for 5353") ? true : undefined;
+      });
+    });
+  });
+
+  test("logs of the run before, and of a time since, are there", async () => {
+    const script = "echo run $(cat /v/n 2>/dev/null || echo 0); echo 1 >> /v/n; sleep 1; exit 1";
+    await cluster.apply(
+      podOf("again", {
+        spec: { volumes: [{ name: "v", emptyDir: {} }] },
+        container: {
+          command: ["sh", "-c", script],
+          volumeMounts: [{ name: "v", mountPath: "/v" }],
+        },
+      }),
+    );
+    await podWhen(cluster, "again", ({ status }) => {
+      return (status?.containerStatuses?.[0]?.restartCount ?? 0) > 0;
+    });
+    expect(await cluster.kubectl(["logs", "again", "--previous"])).toBe("run 0\n");
+    const future = ["--since-time=2100-01-01T00:00:00Z"];
+    expect(await cluster.kubectl(["logs", "again", ...future])).toBe("");
+    const never = await cluster.tryKubectl(["logs", "web", "--previous"]);
+    expect(never.stderr).toContain('previous terminated container "web" in pod "web" not found');
   });
 
   test("kubectl debug joins the processes of the container it is to look at", async () => {
