@@ -20,8 +20,8 @@ const ended = settled(
   at(2),
 );
 
-function asked(changes: Partial<WaitAsked>): WaitAsked {
-  return { states: ["started"], version: undefined, fromEventId: undefined, ...changes };
+function asked(more: Partial<WaitAsked>): WaitAsked {
+  return { states: ["started"], version: undefined, fromEventId: undefined, ...more };
 }
 
 test("a wait is over when the Machine is in one of the states", () => {
