@@ -163,26 +163,21 @@ async function handle(
   if (!route.ok) return sendText(response, route.status, route.message);
 
   const { request: asked } = route;
-  switch (asked.to) {
-    case "logs":
-    case "run": {
-      const session = sessions.open();
-      if (session === undefined) return sendText(response, 503, TOO_MANY);
-      try {
-        const about = { node: node.name, address: asked, url };
-        if (asked.to === "logs") return await sendLogs(deps, about, response, session);
-        return await sendRun(deps, { ...about, command: asked.command }, response, session);
-      } finally {
-        session.end();
-      }
+  if (asked.to === "logs" || asked.to === "run") {
+    const session = sessions.open();
+    if (session === undefined) return sendText(response, 503, TOO_MANY);
+    try {
+      const about = { node: node.name, address: asked, url };
+      if (asked.to === "logs") return await sendLogs(deps, about, response, session);
+      return await sendRun(deps, { ...about, command: asked.command }, response, session);
+    } finally {
+      session.end();
     }
-    case "exec":
-    case "attach":
-    case "portForward":
-      return sendText(response, 400, "you must request an upgrade to SPDY/3.1 or WebSocket");
-    default:
-      return sendPlain(deps, node, asked, response);
   }
+  if (asked.to === "exec" || asked.to === "attach" || asked.to === "portForward") {
+    return sendText(response, 400, "you must request an upgrade to SPDY/3.1 or WebSocket");
+  }
+  return sendPlain(deps, node, asked, response);
 }
 
 async function handleUpgrade(
