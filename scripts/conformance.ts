@@ -2,8 +2,9 @@
  * `make conformance`: Kubernetes' own suite against `fks-node serve` with real containers.
  *
  * `--focus RE` and `--skip RE` narrow it, `--subset ci` takes the few of every change, `--all` also
- * those that do not apply, `--again` those that have a result of this build, `--limit S` bounds a
- * test, `--document` only writes docs/conformance.md.
+ * those that do not apply, `--again` those that have a result of this build, `--failed` only those that
+ * have not passed when they ran last. `--limit S` bounds a test, `--document` only writes
+ * docs/conformance.md.
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -37,6 +38,7 @@ const { values: options } = parseArgs({
     limit: { type: "string" },
     all: { type: "boolean", default: false },
     again: { type: "boolean", default: false },
+    failed: { type: "boolean", default: false },
     document: { type: "boolean", default: false },
     // Said to itself once programs are there and the network is its own.
     prepared: { type: "boolean", default: false },
@@ -74,8 +76,8 @@ async function runSuite(): Promise<number> {
   onStop(() => stop.abort("stopped by a signal"));
   const build = buildOf(await Bun.file(EXECUTABLE).arrayBuffer());
   let results = readResults(RESULTS);
-  const selected = selectedTests();
-  const isFresh = isNarrowed || options.again;
+  const selected = selectedTests(results);
+  const isFresh = isNarrowed || options.again || options.failed;
   const queue = isFresh ? selected : remaining(selected, results, build);
   if (queue.length < selected.length) {
     console.log(`${selected.length - queue.length} have a result of this build already`);
@@ -116,7 +118,7 @@ async function runSuite(): Promise<number> {
   return summary(selected, results, seconds(startedAt));
 }
 
-function selectedTests(): readonly string[] {
+function selectedTests(results: Results): readonly string[] {
   const skipped = options.all ? new Set<string>() : notApplicableNames(known);
   const focus = new RegExp(options.focus);
   const skip = options.skip === undefined ? undefined : new RegExp(options.skip);
@@ -127,7 +129,8 @@ function selectedTests(): readonly string[] {
       !skipped.has(name) &&
       focus.test(name) &&
       skip?.test(name) !== true &&
-      subset?.has(name) !== false,
+      subset?.has(name) !== false &&
+      !(options.failed && results[name]?.outcome === "passed"),
   );
   if (selected.length === 0) fail("no test of the suite is meant");
   return selected;

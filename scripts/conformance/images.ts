@@ -120,6 +120,8 @@ async function agnhostLayers({
   }));
   const own: readonly TarEntry[] = [
     executable("agnhost", programs.agnhost),
+    // Debian's busybox shell takes its own `nc` and `ip` for those of the image.
+    { path: "bin/sh", type: "symlink", linkname: "bash", mode: 0o777 },
     // Tests of entry points tell by the name which of the two was started.
     { path: "agnhost-2", type: "symlink", linkname: "agnhost", mode: 0o777 },
     { path: "uploads/", type: "directory", mode: 0o755 },
