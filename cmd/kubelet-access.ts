@@ -31,8 +31,8 @@ export interface ClusterAccess {
   readonly serverCa: string;
   /** How the API server says whom it speaks for. */
   readonly requestHeader: RequestHeaderRules;
-  /** What the metrics API shows to callers. */
-  readonly metricsServing: KeptIdentity;
+  /** Gets what the metrics API shows to callers; `run` of it is the caller's to start. */
+  metricsServing(signal: AbortSignal): Promise<KeptIdentity>;
   /** The fks-node identity. */
   readonly client: KubernetesClient;
   /** By Node name, each with the Node's own identity. */
@@ -141,8 +141,7 @@ export async function clusterAccess(
       };
     }),
   );
-  const metricsServing = await get("serving-metrics", metricsOrder(nodes), serverCa, sign);
-  const all = [own, metricsServing, ...held.flatMap(({ node, serving }) => [node, serving])];
+  const all = [own, ...held.flatMap(({ node, serving }) => [node, serving])];
   return {
     clusterUid,
     version: admin.version,
@@ -155,7 +154,10 @@ export async function clusterAccess(
       groupHeaders: data["requestheader-group-headers"],
       extraPrefixes: data["requestheader-extra-headers-prefix"],
     },
-    metricsServing,
+    metricsServing: (within) => {
+      const spec = { name: "serving-metrics", order: metricsOrder(nodes), authorities: serverCa };
+      return keptIdentity(spec, { ...deps, sign }, within);
+    },
     client,
     nodes: new Map(
       held.map(({ name, node }) => [name, clientFor(admin.access, () => node.current(), clock)]),

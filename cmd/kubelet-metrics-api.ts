@@ -1,5 +1,5 @@
 import type { NodeLabels } from "#adapters/metrics-api/objects.ts";
-import { type MetricsApi, serveMetricsApi } from "#adapters/metrics-api/server.ts";
+import { serveMetricsApi } from "#adapters/metrics-api/server.ts";
 import { FksError, messageOf } from "#core/errors.ts";
 import { sleep } from "#core/ports/clock.ts";
 import type { AccessReviews } from "#core/ports/reviews.ts";
@@ -38,7 +38,7 @@ export async function runMetricsApi(parts: MetricsApiParts, signal: AbortSignal)
   const { address, register, role } = parts;
   const { clock, log } = role;
   const at = { address, port: METRICS_PORT };
-  let closed: Promise<void> | undefined;
+  let served: Served | undefined;
   let told = "";
   const tell = (news: string, fields: object): void => {
     if (news !== told) log.info(news, { ...at, ...fields });
@@ -49,7 +49,7 @@ export async function runMetricsApi(parts: MetricsApiParts, signal: AbortSignal)
     let waitMs = RETRY_MS;
     try {
       // oxlint-disable-next-line no-await-in-loop -- each try follows the last
-      closed ??= (await serveAt(at, parts, signal)).closed;
+      served ??= await serveAt(at, parts, signal);
       // oxlint-disable-next-line no-await-in-loop -- it must be served before it is registered
       const isOurs = await register(at, signal);
       tell(isOurs ? "metrics API registered" : "metrics API is served by somebody else", {});
@@ -62,23 +62,29 @@ export async function runMetricsApi(parts: MetricsApiParts, signal: AbortSignal)
     // oxlint-disable-next-line no-await-in-loop -- the pace of looking
     await sleep(clock, waitMs, signal).catch(() => undefined);
   }
-  await closed;
+  await served?.over;
+}
+
+interface Served {
+  /** Settles when everything has ended after the signal. */
+  readonly over: Promise<unknown>;
 }
 
 async function serveAt(
   { address, port }: Place,
   { role, access, usage, reviews, nodeLabels }: MetricsApiParts,
   signal: AbortSignal,
-): Promise<MetricsApi> {
+): Promise<Served> {
   const { clock, log } = role;
-  const { clientCa, requestHeader, metricsServing } = access;
+  const { clientCa, requestHeader } = access;
+  const serving = await access.metricsServing(signal);
   try {
-    return await serveMetricsApi(
+    const { closed } = await serveMetricsApi(
       {
         address,
         port,
-        tls: () => metricsServing.current(),
-        onTlsChange: (changed) => metricsServing.onChange(changed),
+        tls: () => serving.current(),
+        onTlsChange: (changed) => serving.onChange(changed),
         clientCa,
         requestHeader,
         reviews,
@@ -89,6 +95,7 @@ async function serveAt(
       },
       signal,
     );
+    return { over: Promise.all([closed, serving.run(signal)]) };
   } catch (cause) {
     throw new FksError("Unavailable", `[${address}]:${port}: ${messageOf(cause)}`, { cause });
   }
