@@ -67,6 +67,16 @@ test("a failure is placed by the last step before it", () => {
   expect(lastStepIn("nothing")).toBe("");
 });
 
+test("a failure is told by the log's first words of it", () => {
+  const log = `  [FAILED] in [It] - pods.go:1
+• [FAILED] [2.2 seconds]
+  [FAILED] Unexpected logs:
+  In [It] at: pods.go:1`;
+
+  expect(failureIn(log)).toBe("Unexpected logs:");
+  expect(failureIn("PASS")).toBe("");
+});
+
 test("a report without any test has no outcome", () => {
   expect(outcomeIn(reportOf())).toBeUndefined();
   expect(outcomeIn("")).toBeUndefined();

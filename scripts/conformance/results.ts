@@ -64,6 +64,12 @@ export function lastStepIn(log: string): string {
   return sentenceOf([...steps].at(-1)?.[1] ?? "");
 }
 
+/** The first line of what a log says went wrong; empty when it does not. */
+export function failureIn(log: string): string {
+  const found = /^\s*\[(?:FAILED|PANICKED)\] (?!in \[|\[)(.+)$/m.exec(log)?.[1] ?? "";
+  return sentenceOf(found);
+}
+
 const TEST_CASE = /<testcase\b([^>]*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g;
 
 /** A suite that could not even begin: the reason is on its first node. */

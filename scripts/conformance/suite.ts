@@ -5,7 +5,7 @@ import { z } from "zod";
 import { captured } from "../captured.ts";
 import type { Cluster } from "./cluster.ts";
 import { RUNS } from "./paths.ts";
-import { lastStepIn, outcomeIn, type TestResult } from "./results.ts";
+import { failureIn, lastStepIn, outcomeIn, type TestResult } from "./results.ts";
 
 const SUFFIX = " [Conformance]";
 const GRACE_SECONDS = 30;
@@ -75,7 +75,9 @@ export async function runTest(
   // Megabytes of tests that did not run; what one needs of it is in the results and in the log.
   rmSync(report, { force: true });
   if (outcome?.outcome === "passed") return { seconds, ...outcome };
-  const message = outcome?.message ?? `no report: ${lastLineOf(output)}`;
+  // The suite's report has no words of a failed expectation, its log has.
+  const said = outcome?.message === "failed" ? failureIn(output) : "";
+  const message = said || (outcome?.message ?? `no report: ${lastLineOf(output)}`);
   const step = lastStepIn(output);
   return { seconds, outcome: "failed", message: step === "" ? message : `${message} (${step})` };
 }
