@@ -32,6 +32,7 @@ test("the host holds the API server's and the Nodes' addresses and reaches the r
     "addr replace fdaa:a1b:2c3d:ffff::1/128 dev fks0a1b2c3d nodad",
     "addr replace fdaa:a1b:2c3d:ffff::1:0/128 dev fks0a1b2c3d nodad",
     "route replace fdaa:a1b:2c3d:ffff::3/128 dev fks0a1b2c3d",
+    "neigh replace fdaa:a1b:2c3d:ffff::3 lladdr 02:00:00:00:00:03 dev fks0a1b2c3d nud permanent",
     "route replace fdaa:a1b:2c3d::/48 via fdaa:a1b:2c3d:ffff::3 dev fks0a1b2c3d src fdaa:a1b:2c3d:ffff::2",
     "route replace 100.79.64.0/18 via inet6 fdaa:a1b:2c3d:ffff::3 dev fks0a1b2c3d",
   ]);
@@ -42,6 +43,9 @@ test("the router holds the resolver's address and tells at once what is not ther
 
   expect(commands).toContain("addr replace fdaa::3/128 dev lo nodad");
   expect(commands).toContain("route replace unreachable ::/0 metric 4096");
+  expect(commands).toContain(
+    "neigh replace fdaa:a1b:2c3d:ffff::2 lladdr 02:00:00:00:00:02 dev fksr0a1b2c3d nud permanent",
+  );
   expect(commands).toContain(
     "route replace fdaa:a1b:2c3d:ffff::1:0/128 via fdaa:a1b:2c3d:ffff::2 dev fksr0a1b2c3d",
   );

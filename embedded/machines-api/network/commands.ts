@@ -52,6 +52,7 @@ export function hostCommands(
     `link set ${device} up`,
     ...addresses.map((address) => `addr replace ${address}/128 dev ${device} nodad`),
     `route replace ${plan.routerLink}/128 dev ${device}`,
+    neighbour(plan.routerLink, device),
     `route replace ${plan.prefix} via ${plan.routerLink} dev ${device} src ${plan.hostLink}`,
     `route replace ${ipv4RangeFor(plan.id).cidr} via inet6 ${plan.routerLink} dev ${device}`,
   ];
@@ -75,11 +76,20 @@ export function routerCommands(
     `link set ${device} addrgenmode none up`,
     `addr replace ${plan.routerLink}/128 dev ${device} nodad`,
     `route replace ${plan.hostLink}/128 dev ${device}`,
+    neighbour(plan.hostLink, device),
     ...[plan.apiServer, ...nodeAddresses].map((to) => `route replace ${to}/128 ${viaHost}`),
     "route replace unreachable ::/0 metric 4096",
     `route replace 0.0.0.0/0 via inet6 ${plan.hostLink} dev ${device}`,
     `route replace unreachable ${cidr}`,
   ];
+}
+
+/**
+ * Known for good: the link has no addresses of its own kind, and without one nobody can ask for a
+ * neighbour on behalf of a packet that is only passed on.
+ */
+function neighbour(address: string, device: string): string {
+  return `neigh replace ${address} lladdr ${macFor(address)} dev ${device} nud permanent`;
 }
 
 /** Run inside the Machine's new namespace: its link to the router, addresses and default routes. */

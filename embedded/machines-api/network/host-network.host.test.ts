@@ -3,9 +3,17 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { FksError } from "#core/errors.ts";
-import { ipv4RangeFor, networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
+import {
+  ipv4RangeFor,
+  machineAddressFor,
+  machineIpv4For,
+  networkPlanFor,
+  nodeAddressFor,
+} from "#core/fly/network.ts";
 import { memoryLog } from "#test/fakes/log.ts";
+import { machineNetnsFor } from "./commands.ts";
 import { hostNetwork } from "./host-network.ts";
+import { machineNetwork } from "./machine-network.ts";
 import { withNetns } from "./netns.ts";
 import { runProgram } from "./run-program.ts";
 
@@ -66,6 +74,31 @@ test("inside and outside are as before when what runs inside throws", async () =
   ).toThrow("inside");
   expect(Object.keys(networkInterfaces())).toEqual(before);
   expect(ownInterfaces()).not.toContain(plan.routerInterface);
+});
+
+test("a Machine that nobody has spoken to reaches the host at once", async () => {
+  const { plan, network } = freshNetwork();
+  await network.ensure(signal);
+  const machineId = "17811953c92e89";
+  const ipv6 = machineAddressFor(plan.id, 1);
+  const machines = machineNetwork(plan);
+  const link = { machineId, ipv6, ipv4: machineIpv4For(plan.id, 1), hostname: "m" };
+  await machines.attach(link, signal);
+  const server = Bun.listen({
+    hostname: plan.apiServer,
+    port: 0,
+    socket: { open: (socket) => void socket.end("hello"), data() {} },
+  });
+
+  const ask = `exec 3<>/dev/tcp/${plan.apiServer}/${server.port} && cat <&3`;
+  const inside = ["ip", "netns", "exec", machineNetnsFor(plan, machineId)];
+  const startedAt = performance.now();
+  expect(await runProgram([...inside, "bash", "-c", ask], signal)).toBe("hello");
+  expect(performance.now() - startedAt).toBeLessThan(2_000);
+
+  server.stop(true);
+  await machines.detach(machineId, signal);
+  await network.remove(signal);
 });
 
 test("a namespace that is not there is not found", () => {
