@@ -95,12 +95,10 @@ describe.concurrent("K3s in trouble", () => {
     const life = host.start(["control-plane", "--start-timeout", "10"]);
     const literally = RegExp.escape(reason);
     await tellsWhy(host, new RegExp(`^${literally}$`));
-    expect((await host.fks("status")).stdout).toContain(`✗ k3s       starting, ${reason}, pid `);
+    // On a busy host the limit may be over by then.
+    const line = `^ {2}✗ k3s +(starting, |waiting, not ready within 10 s: )${literally}, `;
+    expect((await host.fks("status")).stdout).toMatch(new RegExp(line, "m"));
     await life.says(new RegExp(` ! k3s died: not ready within 10 s: ${literally}; starts again`));
-
-    await shapeK3s(host.engine.program, {});
-    await life.kill();
-    await host.start(["control-plane"]).ready();
   });
 
   test("a start slower than --start-timeout is cut and tried again, and a quicker one is taken", async () => {
