@@ -25,7 +25,7 @@ interface ChooseOptions {
   readonly cluster: Cluster | undefined;
   readonly paths: DataPaths;
   readonly clock: Clock;
-  readonly console: Console;
+  readonly console: Pick<Console, "step" | "progress">;
 }
 
 /**

@@ -21,7 +21,7 @@ import { type Instance, prepareInstance } from "./instance.ts";
 import { type DataPaths, dataPathsFor, roleSocketFor } from "./paths.ts";
 import { configOf, withConfigOptions } from "./role.ts";
 import { startStatus } from "./status-api.ts";
-import { keepUp } from "./upkeep.ts";
+import { keepUp, tend } from "./upkeep.ts";
 
 export function serveCommand(): Command {
   const command = new Command("serve").description(
@@ -99,8 +99,7 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
       await rememberControlPlane(paths, controlPlane);
       if (upgrade === undefined) await rememberVersion(paths, controlPlane.version);
       else await upgrade.done();
-      // A folder that cannot be tidied is no reason to end.
-      await controlPlane.upkeep().catch((err: unknown) => log.error("upkeep failed", { err }));
+      await tend({ paths, instance, children });
     },
     onChange(report) {
       const logPath = join(paths.logs, `${report.name}.log`);

@@ -20,25 +20,35 @@ interface UpkeepOptions {
   readonly clock: Clock;
 }
 
-/** Certificates are renewed long before they end, and logs cut before they fill the disk. */
-export async function keepUp(
-  { paths, instance, children, clock }: UpkeepOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  const { cluster, controlPlane, log } = instance;
+/** Does every ten minutes what `tend` does, until `signal` aborts. */
+export async function keepUp(options: UpkeepOptions, signal: AbortSignal): Promise<void> {
   for (;;) {
-    await sleep(clock, EVERY_MS, signal).catch(() => {});
+    await sleep(options.clock, EVERY_MS, signal).catch(() => {});
     if (signal.aborted) return;
-    try {
-      for (const { name } of [SERVE, ...children.report()])
-        rotateLog(join(paths.logs, `${name}.log`));
-      const { renewed, restart } = await controlPlane.upkeep();
-      if (restart !== undefined) children.restart(restart.child, restart.reason);
-      if (!renewed) continue;
-      await writeAdminKubeconfig(paths, cluster, controlPlane);
-      log.info("certificates renewed");
-    } catch (err) {
-      log.error("upkeep failed", { err });
+    await tend(options);
+  }
+}
+
+/**
+ * Certificates are renewed long before they end, and logs cut before they fill the disk. What goes
+ * wrong is logged: a folder that cannot be tidied is no reason to end.
+ */
+export async function tend({
+  paths,
+  instance,
+  children,
+}: Omit<UpkeepOptions, "clock">): Promise<void> {
+  const { cluster, controlPlane, log } = instance;
+  try {
+    for (const { name } of [SERVE, ...children.report()]) {
+      rotateLog(join(paths.logs, `${name}.log`));
     }
+    const { renewed, restart } = await controlPlane.upkeep();
+    if (restart !== undefined) children.restart(restart.child, restart.reason);
+    if (!renewed) return;
+    await writeAdminKubeconfig(paths, cluster, controlPlane);
+    log.info("certificates renewed");
+  } catch (err) {
+    log.error("upkeep failed", { err });
   }
 }

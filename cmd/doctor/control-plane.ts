@@ -58,7 +58,8 @@ function engineCheck(sources: ControlPlaneSources): Check {
       const { engine, why } = outlook;
       const version = record?.version ?? cluster?.kubernetesVersion ?? outlook.version;
       if (version === undefined) {
-        return ok(`${engine}, ${why}; its version shows at the start`);
+        const proof = proofFor({ engine, version: "unknown" });
+        return ok(`${engine}, ${why}; its version shows at the start; ${proof}`);
       }
       return ok(`${engine} ${version}, ${why}; ${proofFor({ engine, version })}`);
     },

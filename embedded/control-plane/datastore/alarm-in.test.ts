@@ -23,6 +23,11 @@ test.each([
     "very-slow-sql",
   ],
   [
+    "plain, kine before 0.16: a statement of 6 s",
+    `time="2026-11-24T12:40:49Z" level=warning msg="Slow SQL (started: 2026-11-24 12:40:43.8 +0000 UTC) (total time: 6.000000338s): ${SELECT} : [[]]" duration=6.000000338s`,
+    "very-slow-sql",
+  ],
+  [
     "coloured: a statement of 1 s",
     `\u001b[36mINFO\u001b[0m[2026-11-24T12:40:49.979355072Z] Slow SQL: ${SELECT}  \u001b[36mduration\u001b[0m=1.234571576s \u001b[36mname\u001b[0m=Count \u001b[36mstarted\u001b[0m="2026-11-24T12:40:48.744751929Z"`,
     "slow-sql",

@@ -9,6 +9,9 @@ const LINE_MAX_LENGTH = 16_384;
 const LOCKED = endingIn("database (?:table )?is locked(?:: \\w+)?");
 const FULL = endingIn("(?:database or disk is full|no space left on device)");
 
+/** kine before 0.16 tells the times in brackets first: `Slow SQL (started: …) (total time: …): …`. */
+const SLOW = /^Slow SQL(?:: | \(started: )/;
+
 /**
  * The alarm that a line of the datastore's log means; undefined for almost all of them. Total.
  *
@@ -23,7 +26,7 @@ export function alarmIn(line: string): AlarmKind | undefined {
   if (FULL.test(message)) return "disk-full";
   if (LOCKED.test(message)) return "locked";
   if (message.startsWith("Compact failed: ")) return "compact-failed";
-  if (!message.startsWith("Slow SQL: ")) return undefined;
+  if (!SLOW.test(message)) return undefined;
   const durationMs = goDurationMs(/(?:^| )duration=(\S+)/.exec(fields)?.[1] ?? "");
   return durationMs >= VERY_SLOW_MS ? "very-slow-sql" : "slow-sql";
 }

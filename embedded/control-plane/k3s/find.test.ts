@@ -273,6 +273,7 @@ describe("a K3s in the cache", () => {
     });
 
     expect(await find(pinnedTo(sha256(K3S)))).toMatchObject({ source: "cache" });
+    put(RELEASE.checksums, sumsOf(K3S));
     expect(await failureOf(find(pinnedTo("1".repeat(64))))).toContain("is damaged");
   });
 
