@@ -16,6 +16,8 @@ export interface SuiteRun {
   readonly totals: Totals;
   /** JUnit; empty when it was never written. */
   readonly report: string;
+  /** It failed, and the report names no failure: a file that throws while it loads, an end by a signal. */
+  readonly fellOver: boolean;
 }
 
 /** Tests that need root, host programs or the control plane say so by their name or their folder. */
@@ -99,9 +101,12 @@ export async function runSuite(
     env: { ...hostEnvironment(), ...suite.env, NO_COLOR: "1" },
   });
   const exitCode = await child.exited;
-  const report = existsSync(path) ? await Bun.file(path).text() : "";
+  return suiteRunOf(exitCode, existsSync(path) ? await Bun.file(path).text() : "");
+}
+
+/** What came of a suite. One that fell over has failed all the same. Pure. */
+export function suiteRunOf(exitCode: number, report: string): SuiteRun {
   const totals = totalsOf(report);
-  // A suite that fell over before it could count a failure has failed all the same.
   const fellOver = exitCode !== 0 && totals.failed === 0;
-  return { report, totals: fellOver ? { ...totals, failed: 1 } : totals };
+  return { report, fellOver, totals: fellOver ? { ...totals, failed: 1 } : totals };
 }

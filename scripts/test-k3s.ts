@@ -9,9 +9,18 @@ import { EXIT_STATUSES } from "#cmd/exit.ts";
 import { FksError } from "#core/errors.ts";
 import type { K3sBinary } from "#embedded/control-plane/k3s/find.ts";
 import { requireNoOtherK3s } from "#embedded/control-plane/k3s/folder.ts";
+import { claimsToFollow } from "./k3s/claims.ts";
 import { DOCUMENT_FILE, documentOf } from "./k3s/document.ts";
 import { realK3s } from "./k3s/real.ts";
-import { type K3sRun, PROOF_FILE, proofWith, RUN_FILE, readProof, runOf } from "./k3s/record.ts";
+import {
+  type K3sRun,
+  type K3sRunFacts,
+  PROOF_FILE,
+  proofWith,
+  RUN_FILE,
+  readProof,
+  recorded,
+} from "./k3s/record.ts";
 import { e2eK3s, runSuite } from "./suites.ts";
 
 const ARCHES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
@@ -20,16 +29,21 @@ async function main(): Promise<number> {
   const k3s = await found();
   console.log(`K3s ${k3s.version}, ${k3s.path}`);
   const more = process.argv.slice(2);
-  const { totals, report } = await runSuite(e2eK3s(k3s.path), more);
-  console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
-  if (more.length > 0) {
-    console.log("some tests are not all of them: nothing is written");
-  } else if (totals.passed === 0) {
-    console.log("not one test passed: nothing is written");
-  } else {
-    await record(runOf({ ...factsOf(k3s), date: new Date().toISOString().slice(0, 10) }, report));
+  const suite = e2eK3s(k3s.path);
+  const ran = await runSuite(suite, more);
+  const { passed, failed, skipped } = ran.totals;
+  console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
+  const isBad = failed > 0 || passed === 0;
+  const outcome =
+    more.length > 0
+      ? { nothing: "some tests are not all of them" }
+      : recorded(factsOf(k3s), suite, ran);
+  if ("run" in outcome) {
+    await record(outcome.run);
+    return isBad ? 1 : 0;
   }
-  return totals.failed > 0 || totals.passed === 0 ? 1 : 0;
+  console.log(`${outcome.nothing}: nothing is written`);
+  return isBad || more.length === 0 ? 1 : 0;
 }
 
 async function found(): Promise<K3sBinary> {
@@ -46,10 +60,11 @@ async function found(): Promise<K3sBinary> {
   }
 }
 
-function factsOf({ path, version }: K3sBinary): Omit<K3sRun, "tests" | "date"> {
+function factsOf({ path, version }: K3sBinary): K3sRunFacts {
   const gigabytes = Math.round(totalmem() / 2 ** 30);
   return {
     version,
+    date: new Date().toISOString().slice(0, 10),
     arch: ARCHES[process.arch] ?? process.arch,
     host: `${distribution()}, Linux ${release()}, ${availableParallelism()} processors, ${gigabytes} GiB`,
     sha256: new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex"),
@@ -71,6 +86,7 @@ async function record(run: K3sRun): Promise<void> {
   await writeJson(RUN_FILE, run);
   await Bun.write(DOCUMENT_FILE, documentOf({ proof, run }));
   console.log(`written: ${DOCUMENT_FILE}, ${RUN_FILE}, ${PROOF_FILE}; commit them as they are`);
+  for (const claim of claimsToFollow(process.cwd(), proof)) console.log(claim);
 }
 
 async function writeJson(path: string, value: unknown): Promise<void> {

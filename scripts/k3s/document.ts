@@ -1,6 +1,6 @@
 import type { Proof } from "#embedded/control-plane/k3s/proof.ts";
 import type { TestResult } from "../junit.ts";
-import { count, type K3sRun } from "./record.ts";
+import { countsOf, type K3sRun } from "./record.ts";
 
 export const DOCUMENT_FILE = "docs/k3s.md";
 
@@ -29,8 +29,9 @@ FKS_K3S_BIN=/usr/local/bin/k3s make test-k3s       # this one
 It wants root, as \`make test\` does, and a host without another K3s. K3s is found as \`serve\` finds it. Where none can
 be had it says why and ends; the stand-in is refused. Every end-to-end test of the repository that is not about the
 stand-in's bad manners runs over it, in a network namespace of its own. Then this page, k3s-run.json beside it and
-\`embedded/control-plane/k3s/proof.json\` are written: commit them, also when tests failed. \`doctor\` and
-\`/api/v1/status\` tell of a version what proof.json knows of it.
+\`embedded/control-plane/k3s/proof.json\` are written: commit them, also when tests failed. A run that fell over,
+or whose report has no test of one of the files, is not written down. \`doctor\` and \`/api/v1/status\` tell of a version
+what proof.json knows of it.
 
 ## What "documented contract" means
 
@@ -69,13 +70,9 @@ const ASSUMPTIONS = [
 ] as const;
 
 function summaryOf(run: K3sRun): string {
-  const [passed, failed, skipped] = [
-    count(run, "passed"),
-    count(run, "failed"),
-    count(run, "skipped"),
-  ];
+  const [passed, failed, skipped] = countsOf(run);
   const rest = skipped === 0 ? "" : `, ${skipped} skipped`;
-  return `**${run.version}: ${passed} of ${passed + failed} end-to-end tests passed on ${run.date}${rest}.**
+  return `**${run.version}: ${passed} of ${passed + failed + skipped} end-to-end tests passed on ${run.date}${rest}.**
 
 | | |
 |---|---|
@@ -89,12 +86,12 @@ function runsTable({ proven }: Proof): string {
   if (proven.length === 0) return "None yet.";
   const rows = proven
     .toSorted((a, b) => b.date.localeCompare(a.date))
-    .map(({ version, date, arch, passed, failed }) =>
-      [date, version, arch, passed, failed].join(" | "),
+    .map(({ version, date, arch, passed, failed, skipped }) =>
+      [date, version, arch, passed, failed, skipped].join(" | "),
     );
   return [
-    "| Date | Version | Processor | Passed | Failed |",
-    "|---|---|---|---|---|",
+    "| Date | Version | Processor | Passed | Failed | Skipped |",
+    "|---|---|---|---|---|---|",
     ...rows.map((row) => `| ${row} |`),
   ].join("\n");
 }

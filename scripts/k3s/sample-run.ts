@@ -1,5 +1,6 @@
 /** A run against a K3s that nobody has, for tests of what is written of one. */
-import type { K3sRunFacts } from "./record.ts";
+import { testsIn } from "../junit.ts";
+import type { K3sRun, K3sRunFacts } from "./record.ts";
 
 export const FACTS: K3sRunFacts = {
   version: "v1.36.4+k3s1",
@@ -23,3 +24,11 @@ export const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
     <testcase name="an orphan is ended" classname="" file="test/e2e/k3s.test.ts" />
   </testsuite>
 </testsuites>`;
+
+/** The same with the last test skipped. */
+export const REPORT_WITH_SKIPPED = REPORT.replace(
+  /(name="an orphan is ended"[^>]*?) \/>/,
+  "$1><skipped /></testcase>",
+);
+
+export const RUN: K3sRun = { ...FACTS, tests: testsIn(REPORT) };

@@ -7,6 +7,7 @@ const RUN = {
   arch: "amd64",
   passed: 61,
   failed: 0,
+  skipped: 0,
 };
 
 test("a version that nobody ran the tests against is proven on paper only", () => {
@@ -28,6 +29,19 @@ test("a version that failed some of them says so", () => {
   const proof = parseProof({ proven: [{ ...RUN, passed: 59, failed: 2 }] });
 
   expect(proofOf(RUN.version, proof)).toBe("failed 2 of 61 end-to-end tests on 2026-12-01 (amd64)");
+});
+
+test("with skipped tests it is never all of them", () => {
+  const run = { ...RUN, passed: 58, skipped: 3 };
+  const passed = parseProof({ proven: [run] });
+  const failed = parseProof({ proven: [{ ...run, failed: 2 }] });
+
+  expect(proofOf(RUN.version, passed)).toBe(
+    "proven by 58 of 61 end-to-end tests, 3 skipped, on 2026-12-01 (amd64)",
+  );
+  expect(proofOf(RUN.version, failed)).toBe(
+    "failed 2 of 63 end-to-end tests, 3 skipped, on 2026-12-01 (amd64)",
+  );
 });
 
 test("the record that ships is one, and an entry without its numbers is none", () => {
