@@ -1,14 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { z } from "zod";
 import { hostClock } from "#adapters/host/clock.ts";
-import { readTextIfThere, writeFile } from "#adapters/host/files.ts";
+import { writeFile } from "#adapters/host/files.ts";
 import { networkPlanFor } from "#core/fly/network.ts";
-import {
-  type ControlPlane,
-  type ControlPlanePlan,
-  ENGINE_NAMES,
-} from "#embedded/control-plane/engine.ts";
+import { type ControlPlane, type ControlPlanePlan } from "#embedded/control-plane/engine.ts";
 import { controlPlaneEnvironment } from "#embedded/control-plane/environment.ts";
 import { k3sFilesIn } from "#embedded/control-plane/k3s/files.ts";
 import { k3sControlPlane } from "#embedded/control-plane/k3s/k3s.ts";
@@ -98,31 +93,4 @@ export async function writeAdminKubeconfig(
     },
   });
   await writeFile(paths.kubeconfig, text);
-}
-
-const recordSchema = z.object({
-  engine: z.enum(ENGINE_NAMES),
-  version: z.string(),
-  program: z.string(),
-});
-
-/** Which control plane runs in a data directory, or ran last. */
-export type ControlPlaneRecord = Readonly<z.infer<typeof recordSchema>>;
-
-/** Writes down for other commands which control plane runs here. */
-export async function rememberControlPlane(
-  paths: DataPaths,
-  { engine, version, program }: ControlPlane,
-): Promise<void> {
-  await writeFile(paths.controlPlaneFile, `${JSON.stringify({ engine, version, program })}\n`);
-}
-
-/** What was written down; undefined before the first start and when it cannot be read. */
-export async function knownControlPlane(paths: DataPaths): Promise<ControlPlaneRecord | undefined> {
-  const text = await readTextIfThere(paths.controlPlaneFile);
-  try {
-    return recordSchema.parse(JSON.parse(text ?? ""));
-  } catch {
-    return undefined;
-  }
 }

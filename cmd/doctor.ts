@@ -8,7 +8,7 @@ import type { Clock } from "#core/ports/clock.ts";
 import type { StatusReport } from "#core/status/report.ts";
 import { clusterIn } from "./cluster.ts";
 import { type Config, environment } from "./config.ts";
-import { knownControlPlane } from "./control-plane.ts";
+import { knownControlPlane } from "./control-plane-record.ts";
 import { runChecks } from "./doctor/check.ts";
 import { controlPlaneChecks } from "./doctor/control-plane.ts";
 import { datastoreCheck } from "./doctor/datastore.ts";

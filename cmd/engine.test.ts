@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostClock } from "#adapters/host/clock.ts";
@@ -74,6 +74,20 @@ test("a K3s that is named is taken, and nothing else when it is none", async () 
 
   expect(engine).toEqual({ name: "k3s", program: K3S, version: "v1.36.4+k3s1" });
   expect(await refusal({ k3sBin: join(folder, "nowhere") })).toContain("is not an executable file");
+});
+
+test("a K3s that was named once is gone on with where no other can be had", async () => {
+  const paths = dataPathsFor(join(folder, "data"));
+  mkdirSync(paths.run, { recursive: true });
+  writeFileSync(
+    paths.controlPlaneFile,
+    JSON.stringify({ engine: "k3s", version: "v1.36.4+k3s1", program: K3S }),
+  );
+  const { engine, said } = await choose({}, { ...CLUSTER, engine: "k3s" });
+  rmSync(paths.controlPlaneFile);
+
+  expect(engine.program).toBe(K3S);
+  expect(said[0]).toContain("going on with what ran last");
 });
 
 test("who asks for K3s gets no other", async () => {

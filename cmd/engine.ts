@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { FksError } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { EngineName } from "#embedded/control-plane/engine.ts";
@@ -9,6 +10,7 @@ import { KUBERNETES_VERSION } from "#embedded/control-plane/upstream/source.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Config, environment } from "./config.ts";
 import type { Console } from "./console.ts";
+import { knownControlPlane } from "./control-plane-record.ts";
 import type { DataPaths } from "./paths.ts";
 
 /** An engine of the control plane that can be started here and now. */
@@ -66,18 +68,23 @@ async function k3s(
   signal: AbortSignal,
 ): Promise<Engine> {
   if (process.getuid?.() === 0) await requireNoOtherK3s();
-  const { path, version, source } = await findK3s(
-    {
-      k3sBin: config.k3sBin,
-      releases: config.k3sReleases,
-      dataDir: paths.k3s,
-      dataVersion: cluster?.kubernetesVersion,
-      env: environment(),
-      clock,
-      onProgress: (line) => console.progress(line),
-    },
-    signal,
-  );
+  const options = {
+    k3sBin: config.k3sBin,
+    releases: config.k3sReleases,
+    dataDir: paths.k3s,
+    dataVersion: cluster?.kubernetesVersion,
+    env: environment(),
+    clock,
+    onProgress: (line: string): void => console.progress(line),
+  };
+  const { path, version, source } = await findK3s(options, signal).catch(async (error: unknown) => {
+    // Whoever named a file once need not name it at each start.
+    const last = cluster === undefined ? undefined : await knownControlPlane(paths);
+    const isGone = last?.engine !== "k3s" || !existsSync(last.program);
+    if (!(error instanceof FksError) || config.k3sBin !== undefined || isGone) throw error;
+    console.step(`${error.message}; going on with what ran last`);
+    return findK3s({ ...options, k3sBin: last.program }, signal);
+  });
   console.step(`engine k3s ${version}: ${SOURCE_TEXT[source]} ${path}`);
   return { name: "k3s", program: path, version };
 }

@@ -1,4 +1,4 @@
-import { openSync, statfsSync } from "node:fs";
+import { existsSync, openSync, statfsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { holdAddresses } from "#adapters/host/addresses.ts";
 import { hostClock } from "#adapters/host/clock.ts";
@@ -10,6 +10,7 @@ import { FksError } from "#core/errors.ts";
 import { nodeAddressFor } from "#core/fly/network.ts";
 import type { Log } from "#core/ports/log.ts";
 import type { ControlPlane } from "#embedded/control-plane/engine.ts";
+import { k3sFilesIn } from "#embedded/control-plane/k3s/files.ts";
 import { requireApiPort, takeApiPort } from "./api-port.ts";
 import { type Cluster, clusterIn, openCluster } from "./cluster.ts";
 import type { Config } from "./config.ts";
@@ -89,6 +90,7 @@ async function prepareLocked(
     console.step("undid a restore that was cut off: the data is what it was before");
   }
   const known = await clusterIn(paths);
+  if (known === undefined) requireNoDatastore(paths);
   const engine = await chooseEngine({ config, cluster: known, paths, clock, console }, signal);
   const api = await takeApiPort(engine.name, known?.apiPort);
   const cluster = await openCluster(config, paths, { engine: engine.name, apiPort: api.port });
@@ -125,6 +127,18 @@ async function prepareLocked(
       unlock();
     },
   };
+}
+
+/** A cluster made over another one's objects would never find its Machines again. */
+function requireNoDatastore(paths: DataPaths): void {
+  const found = [paths.kineDatabase, k3sFilesIn(paths.k3s).database].find((path) =>
+    existsSync(path),
+  );
+  if (found === undefined) return;
+  throw new FksError(
+    "Conflict",
+    `${found} is there and ${paths.clusterFile} is not: bring that file back, or move ${paths.dataDir} away and restore a backup`,
+  );
 }
 
 function fileLog(config: Config, path: string): Log {

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { FksError } from "#core/errors.ts";
 import { cachedKubePath } from "#embedded/control-plane/upstream/build.ts";
 import { type Config, environment, loadConfig } from "./config.ts";
-import { knownControlPlane } from "./control-plane.ts";
+import { knownControlPlane } from "./control-plane-record.ts";
 import { examples } from "./help.ts";
 import { readKubeconfig } from "./kubeconfig.ts";
 import { dataPathsFor } from "./paths.ts";

@@ -13,7 +13,7 @@ import { backupPathsIn, timeInName } from "./backup-files.ts";
 import { bytesText } from "./bytes-text.ts";
 import { readCluster, rememberVersion } from "./cluster.ts";
 import type { Console } from "./console.ts";
-import { knownControlPlane } from "./control-plane.ts";
+import { knownControlPlane } from "./control-plane-record.ts";
 import type { Engine } from "./engine.ts";
 import type { DataPaths } from "./paths.ts";
 import { dropStaged, forgetOldReplaced, putInPlace, stageBackup } from "./restore-data.ts";
