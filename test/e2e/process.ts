@@ -41,6 +41,8 @@ export async function succeed(
   return stdout;
 }
 
+const LOOK_EVERY_MS = { first: 100, last: 1_000 };
+
 /**
  * Asks again until `look` gives a value that is not `undefined`, and throws after `timeoutMs` with the
  * last failure and what `explain` tells of the world then.
@@ -51,16 +53,17 @@ export async function eventually<T>(
   options: { readonly timeoutMs?: number; readonly explain?: () => Promise<string> } = {},
 ): Promise<T> {
   const timeoutMs = options.timeoutMs ?? 30_000;
-  const deadline = performance.now() + timeoutMs;
+  const startedAt = performance.now();
   let last: unknown;
-  while (performance.now() < deadline) {
+  for (let ranMs = 0; ranMs < timeoutMs; ranMs = performance.now() - startedAt) {
     try {
       const seen = await look();
       if (seen !== undefined) return seen;
     } catch (error) {
       last = error;
     }
-    await Bun.sleep(100);
+    // To look costs a program's start each time: what takes long is looked at less often.
+    await Bun.sleep(Math.min(Math.max(ranMs / 10, LOOK_EVERY_MS.first), LOOK_EVERY_MS.last));
   }
   const explanation = (await options.explain?.()) ?? "";
   const cause = last instanceof Error ? `\n${last.message}` : "";
