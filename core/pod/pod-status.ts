@@ -71,7 +71,8 @@ export function podStatusFor(pod: Pod, sources: StatusSources): PodStatus {
     }),
     hostIP: sources.hostIP,
     hostIPs: [{ ip: sources.hostIP }],
-    ...(isUp ? addressesOf(sources.machine) : {}),
+    // A Machine may have ended before its first status is written.
+    ...(isUp || sources.report?.networkReadyAt !== undefined ? addressesOf(sources.machine) : {}),
     startTime: startTimeFor(pod, sources.machine?.created_at ?? timeOf(sources.nowMs)),
     ...(pod.metadata.generation === undefined
       ? {}
@@ -173,7 +174,7 @@ function isNetworkReady({ machine, report }: StatusSources): boolean {
 }
 
 function addressesOf(machine: Machine | undefined): Pick<PodStatus, "podIP" | "podIPs"> {
-  if (machine === undefined) return {};
+  if (machine === undefined || machine.private_ip === "") return {};
   return { podIP: machine.private_ip, podIPs: [{ ip: machine.private_ip }] };
 }
 
