@@ -41,3 +41,20 @@ test("each SIG has a row", () => {
   expect(text).toMatch(/\| sig-network +\| 1 +\| 0 +\| 0 +\| 1 +\|/);
   expect(text).toMatch(/\| \*\*all\*\* +\| 4 +\| 1 +\| 2 +\| 1 +\|/);
 });
+
+const ofBuilds = (first: string, second: string): string =>
+  documentOf({
+    kubernetes: "v1.2.3",
+    tests: TESTS.slice(0, 2),
+    known: { notApplicable: [], failures: {}, ci: [] },
+    results: {
+      [TESTS[0] ?? ""]: { ...PASSED, build: first },
+      [TESTS[1] ?? ""]: { ...PASSED, build: second },
+    },
+    missingImages: [],
+  });
+
+test("results of several builds are not told as one run", () => {
+  expect(ofBuilds("b", "b")).toContain("All of them ran against one build.");
+  expect(ofBuilds("b", "c")).toContain("over 2 builds");
+});

@@ -19,6 +19,7 @@ export function documentOf(facts: DocumentFacts): string {
   const passed = applicable.filter((name) => results[name]?.outcome === "passed");
   const failed = applicable.filter((name) => results[name]?.outcome === "failed");
   const open = applicable.filter((name) => results[name] === undefined);
+  const builds = new Set(applicable.flatMap((name) => results[name]?.build ?? [])).size;
   const percent = Math.floor((100 * passed.length) / Math.max(1, applicable.length));
 
   return `# Conformance
@@ -29,6 +30,12 @@ Kubernetes ${facts.kubernetes} against \`fks-node serve\` with real containers; 
 **${passed.length} of the ${applicable.length} tests that apply pass (${percent} %).** ${failed.length} fail${
     open.length === 0 ? "" : `, ${open.length} have not run`
   }, and ${tests.length - applicable.length} of all ${tests.length} do not apply yet.
+
+${
+  builds > 1
+    ? `These are not of one run: each test counts as it ended last, over ${builds} builds. What an early one passed may fail in the latest.`
+    : "All of them ran against one build."
+}
 
 ${sigTable(tests, skipped, results)}
 
@@ -44,7 +51,9 @@ ${known.notApplicable
 ## Images
 
 The images that these tests run are built from Kubernetes' own modules, busybox and Debian's packages, under the names
-the suite asks for. Not built, because only tests outside of conformance or those above ask for them:
+the suite asks for. They are stand-ins, of the suite's own version where the real ones are older: \`agnhost:2.55\` is
+\`2.63.0\`, \`nginx:1.15-4\` and \`1.27-0\` are Debian's, \`sample-apiserver\` and \`etcd\` are of the versions in
+\`test/conformance/go.mod\`. Not built, because only tests outside of conformance or those above ask for them:
 
 ${facts.missingImages.map((image) => `- \`${image}\``).join("\n")}
 

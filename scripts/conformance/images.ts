@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { busyboxRoot } from "../busybox-root.ts";
 import { type BuiltImage, builtImage, type LayerSpec } from "../image-archive.ts";
 import type { TarEntry } from "../tar-writer.ts";
-import { programEntries } from "./debian.ts";
+import { foldersOf, programEntries } from "./debian.ts";
 import type { Programs } from "./programs.ts";
 
 const E2E = "registry.k8s.io/e2e-test-images";
@@ -33,6 +33,10 @@ export async function conformanceImages(sources: ImageSources): Promise<readonly
   const resolvers: LayerSpec = {
     entries: await programEntries(sources.debian, { dig: "bin/dig", getent: "bin/getent" }),
   };
+  const sample: LayerSpec = { entries: [executable("sample-apiserver", programs.sample)] };
+  const etcd: LayerSpec = {
+    entries: [...foldersOf([ETCD]), executable(ETCD, programs.etcd)],
+  };
   const pauseLayer: LayerSpec = { entries: [executable("pause", programs.pause)] };
   const nnp: LayerSpec = {
     entries: [
@@ -61,6 +65,8 @@ export async function conformanceImages(sources: ImageSources): Promise<readonly
     named(`${E2E}/nonewprivs:1.4`, [base, nnp], { Cmd: ["nnp"] }),
     named(`${E2E}/nonroot:1.5`, [base], { Cmd: ["sh"], User: "1234" }),
     named(`${E2E}/glibc-dns-testing:2.0.0`, [base, resolvers], { Cmd: ["sleep", "inf"] }),
+    named(`${E2E}/sample-apiserver:1.29.2`, [base, sample], { Entrypoint: ["/sample-apiserver"] }),
+    named("registry.k8s.io/etcd:3.6.8-0", [base, etcd], { Cmd: ["etcd"] }),
     named("registry.k8s.io/pause:3.10.2", [pauseLayer], PAUSE),
   ];
 }
@@ -73,6 +79,9 @@ export function missingImages(
   const there = new Set(built.map(({ reference }) => reference));
   return wanted.filter((image) => !there.has(image) && !MEANT_TO_FAIL.test(image)).toSorted();
 }
+
+/** Where the test of aggregated API servers starts it. */
+const ETCD = "usr/local/bin/etcd";
 
 const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

@@ -10,6 +10,8 @@ const PROGRAMS = {
   e2e: { name: "e2e.test", command: ["test", "-c"], source: "k8s.io/kubernetes/test/e2e" },
   agnhost: { name: "agnhost", command: ["build"], source: `${IMAGES}/agnhost` },
   pause: { name: "pause", command: ["build"], source: "./pause" },
+  etcd: { name: "etcd", command: ["build"], source: "go.etcd.io/etcd/server/v3" },
+  sample: { name: "sample-apiserver", command: ["build"], source: "k8s.io/sample-apiserver" },
   nnp: { name: "nnp", command: ["build"], source: `${IMAGES}/nonewprivs` },
 } as const;
 
@@ -28,6 +30,8 @@ export async function ensurePrograms(cache: string): Promise<Programs> {
     pause: await compiled(cache, PROGRAMS.pause),
     nnp: await compiled(cache, PROGRAMS.nnp),
     agnhost: await compiled(cache, PROGRAMS.agnhost),
+    etcd: await compiled(cache, PROGRAMS.etcd),
+    sample: await compiled(cache, PROGRAMS.sample),
     e2e: await compiled(cache, PROGRAMS.e2e),
   };
 }
