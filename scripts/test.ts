@@ -1,10 +1,14 @@
 /**
  * `make test`: every suite of tests, then one line `N passed, N failed` over all of them. `test.ts unit`,
- * `test.ts e2e` run one kind, `test.ts e2e-k3s` one suite; further words go to `bun test`.
+ * `test.ts e2e` run one kind, `test.ts e2e-k3s` one suite. Further words are parts of files' paths, or
+ * flags of `bun test`.
  */
 import { mkdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { buildK3sShaped } from "#test/programs/k3s-shaped.ts";
 import { sumOf, type Totals } from "./junit.ts";
+import { narrowed, perFile, wishesIn } from "./narrowed.ts";
+import { inPool } from "./pool.ts";
 import { seconds } from "./step.ts";
 import {
   E2E_K3S_TROUBLES,
@@ -16,30 +20,63 @@ import {
   UNIT,
 } from "./suites.ts";
 
-/** Those that are run at the same time: a cluster's tests wait more than they work. */
-const ROUNDS: readonly (readonly Suite[])[] = [
-  [UNIT],
-  [HOST],
-  [E2E_UPSTREAM, e2eK3s(process.env["FKS_K3S_BIN"] ?? ""), E2E_K3S_TROUBLES],
+interface Round {
+  readonly suites: readonly Suite[];
+  /** How many files are run at the same time, each by a process and in a network of its own. */
+  readonly width?: number;
+}
+
+const PROCESSORS = availableParallelism();
+
+const ROUNDS: readonly Round[] = [
+  { suites: [UNIT] },
+  { suites: [HOST], width: Math.min(PROCESSORS, 4) },
+  {
+    suites: [E2E_K3S_TROUBLES, E2E_UPSTREAM, e2eK3s(process.env["FKS_K3S_BIN"] ?? "")],
+    // A cluster's tests wait more than they work.
+    width: Math.min(2 * PROCESSORS, 8),
+  },
 ];
+
+/** What takes longest is begun first, so that nothing else waits for it in the end. */
+const LONGEST = ["k3s-troubles", "restart", "kubelet-api", "k3s-upgrade", "sources", "workloads"];
 
 const line = ({ passed, failed, skipped }: Totals): string =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 
-async function runRound(round: readonly Suite[], more: readonly string[]): Promise<Totals[]> {
-  const isAlone = round.length === 1;
-  return Promise.all(
-    round.map(async (suite) => {
-      const startedAt = performance.now();
-      console.log(`\n── ${suite.title}${isAlone ? "" : ": started"}`);
-      // What is said at the same time is shown one after the other.
-      const output = isAlone ? undefined : `.cache/${suite.name}.log`;
-      const { totals } = await runSuite(suite, more, output);
-      if (output !== undefined) process.stdout.write(`\n${await Bun.file(output).text()}`);
-      console.log(`── ${suite.title}: ${line(totals)} in ${seconds(startedAt)}`);
-      return totals;
-    }),
-  );
+async function runWhole(suite: Suite): Promise<Totals> {
+  console.log(`\n── ${suite.title}`);
+  const startedAt = performance.now();
+  const { totals } = await runSuite(suite, wishes.flags);
+  console.log(`── ${suite.title}: ${line(totals)} in ${seconds(startedAt)}`);
+  return totals;
+}
+
+async function runByFile(suites: readonly Suite[], width: number): Promise<Totals[]> {
+  const titles = suites.map(({ title }) => title);
+  const startedAt = performance.now();
+  for (const title of titles) console.log(`\n── ${title}`);
+  const pieces = suites.flatMap(perFile).toSorted((a, b) => placeOf(a) - placeOf(b));
+  const done = await inPool(pieces, width, async (piece) => {
+    const output = `.cache/${piece.name}.log`;
+    const { totals, report } = await runSuite(piece, wishes.flags, output);
+    const text = await Bun.file(output).text();
+    process.stdout.write(`\n${piece.name}: ${text.trim()}\n`);
+    // Without a name that fits, none of its tests is meant.
+    const isMeant = report.includes("<testcase") || !/matched 0 tests/.test(text);
+    return { title: piece.title, totals: isMeant ? totals : sumOf([]) };
+  });
+  console.log(`\n── after ${seconds(startedAt)}`);
+  return titles.map((title) => {
+    const totals = sumOf(done.filter((one) => one.title === title).map((one) => one.totals));
+    console.log(`── ${title}: ${line(totals)}`);
+    return totals;
+  });
+}
+
+function placeOf({ files }: Suite): number {
+  const place = LONGEST.findIndex((name) => files[0]?.includes(`/${name}.`));
+  return place < 0 ? LONGEST.length : place;
 }
 
 /** Here, where a person sees it, not within the time of a test. */
@@ -52,15 +89,23 @@ async function buildStandIn(): Promise<void> {
 
 const [first = "", ...rest] = process.argv.slice(2);
 const isChosen = ({ kind, name }: Suite): boolean => [kind, name].includes(first);
-const chosen = ROUNDS.map((round) => round.filter(isChosen));
-const isNarrowed = chosen.some((round) => round.length > 0);
-const rounds = (isNarrowed ? chosen : ROUNDS).filter((round) => round.length > 0);
-const more = isNarrowed ? rest : process.argv.slice(2);
+const isKnown = ROUNDS.some(({ suites }) => suites.some(isChosen));
+const wishes = wishesIn(isKnown ? rest : process.argv.slice(2));
+const rounds = ROUNDS.map((round) => ({
+  ...round,
+  suites: round.suites
+    .filter((suite) => !isKnown || isChosen(suite))
+    .map((suite) => narrowed(suite, wishes))
+    .filter(({ files }) => files.length > 0),
+})).filter(({ suites }) => suites.length > 0);
 
 mkdirSync(".cache", { recursive: true });
-if (rounds.flat().some(({ kind }) => kind !== "unit")) await buildStandIn();
+if (rounds.some(({ width }) => width !== undefined)) await buildStandIn();
 const totals: Totals[] = [];
-for (const round of rounds) totals.push(...(await runRound(round, more)));
+for (const { suites, width } of rounds) {
+  if (width !== undefined) totals.push(...(await runByFile(suites, width)));
+  else for (const suite of suites) totals.push(await runWhole(suite));
+}
 const sum = sumOf(totals);
 await Bun.write(".cache/totals", `${line(sum)}\n`);
 console.log(`\n${line(sum)}`);
