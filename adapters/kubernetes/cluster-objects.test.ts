@@ -72,23 +72,25 @@ describe("what a translation asks the cluster", () => {
     expect(await asking.catch((err: unknown) => err)).toMatchObject({ code: "Forbidden" });
   });
 
-  test("a ConfigMap is undefined only when the API server says so", async () => {
+  test("a ConfigMap is read by the Pod's Node, and undefined only when the API server says so", async () => {
     await using world = start();
-    world.own.answerOnce("GET", /configmaps/, () => statusAnswer(404, "NotFound", "no"));
-    expect(await world.objects.configMap("default", "c", never)).toBeUndefined();
-    world.own.answerOnce("GET", /configmaps/, () =>
+    const path = /namespaces\/default\/configmaps\/c$/;
+    world.node.answerOnce("GET", path, () => statusAnswer(404, "NotFound", "no"));
+    expect(await world.objects.configMap(POD, "c", never)).toBeUndefined();
+    world.node.answerOnce("GET", path, () =>
       Response.json({ metadata: { uid: "u", resourceVersion: "7" }, data: { a: "1" } }),
     );
-    const view = await world.objects.configMap("default", "c", never);
+    const view = await world.objects.configMap(POD, "c", never);
     expect(view).toEqual({
       data: new Map([["a", "1"]]),
       binaryData: new Map(),
       version: "u/7",
       isImmutable: false,
     });
-    world.own.answerOnce("GET", /configmaps/, () => statusAnswer(500, "InternalError", "oops"));
-    const error = await world.objects.configMap("default", "c", never).catch((e: unknown) => e);
+    world.node.answerOnce("GET", path, () => statusAnswer(500, "InternalError", "oops"));
+    const error = await world.objects.configMap(POD, "c", never).catch((e: unknown) => e);
     expect(error).toMatchObject({ code: "Unavailable" });
+    expect(world.own.requests).toEqual([]);
   });
 
   test("a Secret is read by the Pod's Node, also before the API server knows where the Pod is", async () => {

@@ -4,7 +4,7 @@ import type { Pod } from "#core/kube/pod.ts";
 import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { ClusterObjects } from "#core/ports/cluster.ts";
 import type { KubernetesClient } from "./client.ts";
-import { decoderOf, ignored } from "./decode.ts";
+import { type Decode, decoderOf, ignored } from "./decode.ts";
 
 /** How often, and after how long, a Node asks again for what a Pod just given to it needs. */
 const LAG_RETRIES_MS = [50, 100, 200, 400];
@@ -81,7 +81,7 @@ const tokenRequestFrom = decoderOf(
 export interface KubernetesClusterObjectsOptions {
   /** The fks-node identity. */
   readonly client: KubernetesClient;
-  /** By Node name: a Pod's token and Secrets are given to the Node it runs on, and to nobody else. */
+  /** By Node name: a Pod's token, Secrets and ConfigMaps are given to the Node it runs on. */
   readonly nodes: ReadonlyMap<string, KubernetesClient>;
   readonly clock: Clock;
 }
@@ -98,6 +98,16 @@ export function kubernetesClusterObjects(options: KubernetesClusterObjectsOption
     if (node !== undefined) return node;
     throw new FksError("Forbidden", `the Pod "${metadata.name}" runs on no Node of ours`);
   };
+  const ofPod = async <T>(
+    pod: Pod,
+    name: string,
+    decode: Decode<T>,
+    signal: AbortSignal,
+  ): Promise<T | undefined> => {
+    const path = `${namespacePath(pod.metadata.namespace)}/${name}`;
+    const node = nodeOf(pod);
+    return despiteLag(() => unlessNotFound(() => node.get(path, decode, signal)), clock, signal);
+  };
 
   return {
     namespace,
@@ -109,19 +119,8 @@ export function kubernetesClusterObjects(options: KubernetesClusterObjectsOption
       const body = { metadata: { labels } };
       await client.patch({ path: namespacePath(name), type: "merge-patch", body }, ignored, signal);
     },
-    configMap(inNamespace, name, signal) {
-      const path = `${namespacePath(inNamespace)}/configmaps/${name}`;
-      return unlessNotFound(() => client.get(path, configMapFrom, signal));
-    },
-    async secret(pod, name, signal) {
-      const path = `${namespacePath(pod.metadata.namespace)}/secrets/${name}`;
-      const node = nodeOf(pod);
-      return despiteLag(
-        () => unlessNotFound(() => node.get(path, secretFrom, signal)),
-        clock,
-        signal,
-      );
-    },
+    configMap: (pod, name, signal) => ofPod(pod, `configmaps/${name}`, configMapFrom, signal),
+    secret: (pod, name, signal) => ofPod(pod, `secrets/${name}`, secretFrom, signal),
     async services(inNamespace, signal) {
       // The API server answers from its memory: Pods come in bursts, Services do not.
       const query = { resourceVersion: "0" };

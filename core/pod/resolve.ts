@@ -43,8 +43,8 @@ export type Resolution =
 export type Resolve = (pod: Pod, signal: AbortSignal) => Promise<Resolution>;
 
 export function podResolver(cluster: ClusterObjects, clock: Clock): Resolve {
-  const configMaps = kept<ConfigMapView>(clock, ({ metadata }, name, signal) =>
-    cluster.configMap(metadata.namespace, name, signal),
+  const configMaps = kept<ConfigMapView>(clock, (pod, name, signal) =>
+    cluster.configMap(pod, name, signal),
   );
   const secrets = kept<SecretView>(clock, (pod, name, signal) => cluster.secret(pod, name, signal));
   const links = shortLived<readonly ServiceView[]>(clock, () => SERVICES_FRESH_MS);

@@ -12,13 +12,9 @@ export interface ClusterObjects {
     labels: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<void>;
-  /** `undefined` only for a 404. */
-  configMap(
-    namespace: string,
-    name: string,
-    signal: AbortSignal,
-  ): Promise<ConfigMapView | undefined>;
   /** One that the Pod names, asked for as the Pod's Node; `undefined` only for a 404. */
+  configMap(pod: Pod, name: string, signal: AbortSignal): Promise<ConfigMapView | undefined>;
+  /** The same for a Secret. */
   secret(pod: Pod, name: string, signal: AbortSignal): Promise<SecretView | undefined>;
   /** Every Service of the namespace. */
   services(namespace: string, signal: AbortSignal): Promise<readonly ServiceView[]>;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { FKS_NODE_USER } from "#adapters/kubernetes/rbac.ts";
 import type { Pod } from "#core/kube/pod.ts";
 import { base64Of } from "#test/fixtures/objects.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
@@ -88,6 +89,14 @@ describe("variables and files from objects, end to end", () => {
       expect(filesWith(cluster.dataDir, text)).toEqual([]);
       expect(processesWith(text)).toEqual([]);
       expect(await cluster.kubectl(["get", "pods,events,nodes", "-o", "json"])).not.toContain(text);
+    }
+  });
+
+  test("the fks-node identity reads neither Secrets nor ConfigMaps: a Pod's Node does", async () => {
+    for (const resource of ["secrets", "configmaps"]) {
+      const may = ["auth", "can-i", "get", resource, "--as", FKS_NODE_USER];
+      const { stdout } = await cluster.tryKubectl(may);
+      expect(stdout.trim()).toBe("no");
     }
   });
 

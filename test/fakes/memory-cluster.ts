@@ -147,9 +147,9 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
     async labelNamespace(name, added) {
       labels.set(name, { ...labels.get(name), ...added });
     },
-    async configMap(namespace, name) {
-      reads.push(`configmap ${namespace}/${name}`);
-      return configMaps.get(`${namespace}/${name}`);
+    async configMap({ metadata }, name) {
+      reads.push(`configmap ${metadata.namespace}/${name}`);
+      return configMaps.get(`${metadata.namespace}/${name}`);
     },
     async services(namespace) {
       return services.get(namespace) ?? [];
