@@ -75,15 +75,18 @@ export async function readCluster(paths: DataPaths): Promise<Cluster> {
 
 /** Writes down whose cluster this is, once. Throws `Conflict` when it is another one than before. */
 export async function rememberClusterUid(paths: DataPaths, clusterUid: string): Promise<void> {
+  const cluster = await checkClusterUid(paths, clusterUid);
+  if (cluster.clusterUid === undefined) await save(paths, { ...cluster, clusterUid });
+}
+
+/** Throws `Conflict` when this data directory is known to be another cluster's. */
+export async function checkClusterUid(paths: DataPaths, clusterUid: string): Promise<Cluster> {
   const cluster = await readCluster(paths);
-  if (cluster.clusterUid === clusterUid) return;
-  if (cluster.clusterUid !== undefined) {
-    throw new FksError(
-      "Conflict",
-      `${paths.dataDir} belongs to cluster ${cluster.clusterUid}, the control plane is of ${clusterUid}`,
-    );
-  }
-  await save(paths, { ...cluster, clusterUid });
+  if ([undefined, clusterUid].includes(cluster.clusterUid)) return cluster;
+  throw new FksError(
+    "Conflict",
+    `${paths.dataDir} belongs to cluster ${cluster.clusterUid}, the control plane is of ${clusterUid}`,
+  );
 }
 
 /** The cluster of this data directory; undefined when `serve` never ran there. */

@@ -1,19 +1,11 @@
 import type { KubernetesClient } from "./client.ts";
-import { ignored } from "./decode.ts";
+import { applyRbacObject, applyRights, RBAC, type Rule } from "./rights.ts";
 
 /** The user name in the certificate of the fks-node identity. */
 export const FKS_NODE_USER = "fks-node";
 
-const RBAC = "rbac.authorization.k8s.io";
 /** Metrics-server's name for its own, which says the same. */
 const METRICS_READER = "system:aggregated-metrics-reader";
-
-interface Rule {
-  readonly apiGroups: readonly string[];
-  readonly resources: readonly string[];
-  readonly verbs: readonly string[];
-  readonly resourceNames?: readonly string[];
-}
 
 /** Exactly what the fks-node identity does; what a Node does, it does with its own identity. */
 const RULES: readonly Rule[] = [
@@ -44,13 +36,6 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-const role = {
-  apiVersion: `${RBAC}/v1`,
-  kind: "ClusterRole",
-  metadata: { name: FKS_NODE_USER },
-  rules: RULES,
-};
-
 /** Where metrics are served, whoever may view a namespace may see what its Pods use. */
 const metricsReader = {
   apiVersion: `${RBAC}/v1`,
@@ -70,14 +55,6 @@ const metricsReader = {
   ],
 };
 
-const binding = {
-  apiVersion: `${RBAC}/v1`,
-  kind: "ClusterRoleBinding",
-  metadata: { name: FKS_NODE_USER },
-  roleRef: { apiGroup: RBAC, kind: "ClusterRole", name: FKS_NODE_USER },
-  subjects: [{ apiGroup: RBAC, kind: "User", name: FKS_NODE_USER }],
-};
-
 /** One object of our own by server-side apply; the right to create cannot be about a name. */
 function registering(group: string, resource: string, name: string): readonly Rule[] {
   const what = { apiGroups: [group], resources: [resource] };
@@ -89,12 +66,6 @@ function registering(group: string, resource: string, name: string): readonly Ru
 
 /** Gives the fks-node identity its rights, and takes from it what it had beyond them. */
 export async function applyRbac(admin: KubernetesClient, signal: AbortSignal): Promise<void> {
-  const apply = (resource: string, body: { readonly metadata: { readonly name: string } }) => {
-    const name = `${resource}/${body.metadata.name}`;
-    const path = `/apis/${RBAC}/v1/${name}?fieldManager=fks-node&force=true`;
-    return admin.patch({ path, type: "apply-patch", body }, ignored, signal);
-  };
-  await apply("clusterroles", role);
-  await apply("clusterroles", metricsReader);
-  await apply("clusterrolebindings", binding);
+  await applyRights(admin, { user: FKS_NODE_USER, rules: RULES }, signal);
+  await applyRbacObject(admin, "clusterroles", metricsReader, signal);
 }
