@@ -28,6 +28,10 @@ export function machineProtocol(deps: ProtocolDeps): MachineProtocol {
       await call(deps, "PUT", path, files, signal);
     },
 
+    async end(machine, request, signal) {
+      await call(deps, "PUT", `${pathOf(machine)}/end`, request, signal);
+    },
+
     async logs(machine, container, options, signal) {
       const path = `${containerPath(machine, container)}/logs?${logQuery(options)}`;
       const { body } = await open(deps, { method: "GET", path }, signal, signal);

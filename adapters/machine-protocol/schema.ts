@@ -58,7 +58,13 @@ export const reportSchema: z.ZodType<MachineReport> = z.object({
   networkReadyAt: z.string().exactOptional(),
   containers: z.array(containerSchema),
   events: z.array(eventSchema),
-  ended: z.object({ reason: z.string(), message: z.string() }).exactOptional(),
+  ended: z
+    .object({
+      reason: z.string(),
+      message: z.string(),
+      disruption: z.string().exactOptional(),
+    })
+    .exactOptional(),
 });
 
 /** What is read of a Machine; the rest passes untouched, in Fly's own words. */
@@ -104,11 +110,15 @@ const containerUsageSchema = z.object({
   majorPageFaults: z.number(),
   processes: z.number(),
   rootBytes: z.number().exactOptional(),
+  rootInodes: z.number().exactOptional(),
+  logBytes: z.number().exactOptional(),
+  logInodes: z.number().exactOptional(),
 });
 
 const volumeUsageSchema = z.object({
   name: z.string(),
   usedBytes: z.number(),
+  usedInodes: z.number().exactOptional(),
   capacityBytes: z.number().exactOptional(),
 });
 

@@ -183,8 +183,21 @@ export interface MachineReport {
   readonly containers: readonly ContainerReport[];
   /** Oldest first, the newest fifty. */
   readonly events: readonly ContainerEvent[];
-  /** Why the Machine ended all of its containers by itself: `DeadlineExceeded`, `Evicted`. */
-  readonly ended?: { readonly reason: string; readonly message: string };
+  /** Why all of its containers were ended for good: `DeadlineExceeded`, `Evicted`. */
+  readonly ended?: MachineEnd;
+}
+
+/** Why a Machine's containers were ended, in a Pod status' words; kept until it is started again. */
+export interface MachineEnd {
+  readonly reason: string;
+  readonly message: string;
+  /** Not the containers' own fault: the reason of the Pod's condition `DisruptionTarget`. */
+  readonly disruption?: string;
+}
+
+/** Asks that all containers are ended for good, within the grace. */
+export interface MachineEndRequest extends MachineEnd {
+  readonly graceSeconds: number;
 }
 
 export interface ContainerReport {
@@ -312,6 +325,12 @@ export interface ContainerUsage {
 export interface VolumeUsage {
   readonly name: string;
   readonly usedBytes: number;
-  /** Absent: as much as the host has. */
+  readonly usedInodes?: number;
+  /** Absent: it is on disk, with as much as the host has. */
   readonly capacityBytes?: number;
+  /** Files and folders of those. */
+  readonly rootInodes?: number;
+  /** Its logs, those of earlier starts too. */
+  readonly logBytes?: number;
+  readonly logInodes?: number;
 }

@@ -11,6 +11,8 @@ export interface ConditionSources {
   readonly lack?: string;
   /** Limits are on their way into running containers. */
   readonly isResizing?: boolean;
+  /** A kubelet ended the Pod, which could not help it. */
+  readonly disruption?: Pick<PodCondition, "reason" | "message">;
   readonly nowMs: number;
 }
 
@@ -36,6 +38,9 @@ export function isPassingCondition(type: string): boolean {
   return type === "PodResizePending" || type === "PodResizeInProgress";
 }
 
+/** Written by whoever ends a Pod that could not help it; it stays for good. */
+export const DISRUPTION_TARGET = "DisruptionTarget";
+
 /**
  * All conditions of the Pod: ours anew, the others as they are.
  * Source: Kubernetes docs, "Pod Lifecycle"; reasons and messages are the kubelet's.
@@ -58,7 +63,17 @@ export function conditionsFor(pod: Pod, sources: ConditionSources): readonly Pod
     const before = old.find(({ type }) => type === one.type);
     return stamped(pod, before, one, sources.nowMs);
   });
-  return [...own, ...passing, ...old.filter(({ type }) => !isOwnCondition(type))];
+  const others = old.filter(({ type }) => !isOwnCondition(type));
+  const { disruption } = sources;
+  if (disruption === undefined) return [...own, ...passing, ...others];
+  const before = others.find(({ type }) => type === DISRUPTION_TARGET);
+  const target: PodCondition = { type: DISRUPTION_TARGET, status: "True", ...disruption };
+  return [
+    ...own,
+    ...passing,
+    ...others.filter((one) => one !== before),
+    stamped(pod, before, target, sources.nowMs),
+  ];
 }
 
 function resizeConditionsFor({ lack, isResizing }: ConditionSources): readonly PodCondition[] {

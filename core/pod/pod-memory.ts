@@ -1,6 +1,6 @@
 import type { MachineId } from "../fly/machine.ts";
 import type { Pod, PodStatus } from "../kube/pod.ts";
-import { isOwnCondition } from "./conditions.ts";
+import { DISRUPTION_TARGET, isOwnCondition } from "./conditions.ts";
 import type { Delivered } from "./delivered.ts";
 import type { StopRequest } from "./plan.ts";
 import { statusPatchFor } from "./status-patch.ts";
@@ -77,9 +77,14 @@ export function withSentStatus(pod: Pod, memory: PodMemory, nowMs: number): Pod 
     delete memory.sent;
     return pod;
   }
+  const ours = (sent.status.conditions ?? []).filter(
+    ({ type }) => isOwnCondition(type) || type === DISRUPTION_TARGET,
+  );
   const conditions = [
-    ...(sent.status.conditions ?? []).filter(({ type }) => isOwnCondition(type)),
-    ...(pod.status?.conditions ?? []).filter(({ type }) => !isOwnCondition(type)),
+    ...ours,
+    ...(pod.status?.conditions ?? []).filter(
+      ({ type }) => !isOwnCondition(type) && !ours.some((one) => one.type === type),
+    ),
   ];
   return { ...pod, status: { ...pod.status, ...sent.status, conditions } };
 }

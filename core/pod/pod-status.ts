@@ -20,6 +20,8 @@ export type Ending =
       readonly message: string;
       /** What the Event says where it is not the same. */
       readonly event?: string;
+      /** The reason of its condition `DisruptionTarget`. */
+      readonly disruption?: string;
     };
 
 /** What a kubelet says of a Pod that outlived its deadline. */
@@ -68,6 +70,7 @@ export function podStatusFor(pod: Pod, sources: StatusSources): PodStatus {
       told,
       isNetworkReady: isUp,
       ...(isTerminal(phase) ? {} : resizeFor(pod, members, sources)),
+      ...disruptionOf(ending),
     }),
     hostIP: sources.hostIP,
     hostIPs: [{ ip: sources.hostIP }],
@@ -88,6 +91,11 @@ export function podStatusFor(pod: Pod, sources: StatusSources): PodStatus {
       ? {}
       : { ephemeralContainerStatuses: ephemeral.map(({ status }) => status) }),
   };
+}
+
+function disruptionOf(ending: Ending | undefined): Pick<ConditionSources, "disruption"> {
+  if (ending?.why !== "failed" || ending.disruption === undefined) return {};
+  return { disruption: { reason: ending.disruption, message: ending.message } };
 }
 
 /** How far the Pod is from the resources it asks for now. */

@@ -4,6 +4,7 @@ import type {
   ExitStatus,
   LogOptions,
   MachineChange,
+  MachineEndRequest,
   MachineRef,
   MachineReport,
   MachineUsage,
@@ -36,6 +37,11 @@ export interface MachineProtocol {
     files: readonly VolumeFile[],
     signal: AbortSignal,
   ): Promise<void>;
+  /**
+   * Ends all containers for good, within the grace; the report's `ended` says why, also after the
+   * server was started anew. A Machine that was ended so before is a success, whatever the words.
+   */
+  end(machine: MachineRef, request: MachineEndRequest, signal: AbortSignal): Promise<void>;
   /** The container's output as the options want it; ends by itself unless `follow`. */
   logs(
     machine: MachineRef,

@@ -112,6 +112,13 @@ export const addedBody = z.looseObject({
 });
 
 export const bundleBody = z.looseObject({
+export const endBody = z.looseObject({
+  reason: text.min(1),
+  message: text,
+  disruption: text.exactOptional(),
+  graceSeconds: count,
+});
+
   containers: z.record(text, container),
   volumes: z.record(text, volumeFilesBody),
   hosts: z.array(z.looseObject({ ip: text, hostnames: strings })).exactOptional(),

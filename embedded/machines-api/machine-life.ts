@@ -3,7 +3,7 @@
  * it, and what came of the steps. What follows from its containers is in `settled.ts`.
  */
 import type { MachineConfig } from "#core/fly/machine.ts";
-import type { Bundle } from "#core/fly/machine-protocol.ts";
+import type { Bundle, MachineEndRequest } from "#core/fly/machine-protocol.ts";
 import { containerAbandoned } from "./container-ending.ts";
 import { freshContainer, freshContainers } from "./fresh-containers.ts";
 import { isPossible, type LifeEvent, nextState } from "./life.ts";
@@ -171,6 +171,17 @@ const DEADLINE = {
 /** Its time is over: whatever still runs is stopped, with its grace. */
 export function deadlineExceeded(record: MachineRecord, moment: Moment): MachineRecord {
   return { ...endingByItself(record, moment), ended: DEADLINE };
+}
+
+/** Somebody decided that none of it may run any more, and says why. The first word counts. */
+export function endAsked(
+  record: MachineRecord,
+  { reason, message, disruption, graceSeconds }: MachineEndRequest,
+  moment: Moment,
+): MachineRecord {
+  if (record.ended !== undefined) return record;
+  const ended = { reason, message, ...(disruption === undefined ? {} : { disruption }) };
+  return { ...stopAsked(record, { timeoutMs: graceSeconds * 1_000 }, moment), ended };
 }
 
 /** From here on there is no way back: all that is left of the Machine goes. */

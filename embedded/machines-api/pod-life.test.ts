@@ -1,5 +1,8 @@
 /** A Machine's own life as a Pod's, over HTTP, with states only and a clock turned by hand. */
 import { afterEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fakeClock } from "#test/fakes/clock.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { type Answer, type OpenApi, type OpenOptions, openApi, until } from "./testing/open-api.ts";
@@ -280,6 +283,39 @@ describe("bundles that change a life", () => {
       message: "Pod was active on the node longer than the specified deadline",
     });
     expect(await world.machine()).toBe("stopped");
+  });
+
+  test("a Machine that is ended from outside stops for good and says why, also started anew", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "fks-pod-end-"));
+    const world = await pod({ options: { dir } });
+    await world.reported(isRunning);
+    const end = { reason: "Evicted", message: "full. ", disruption: "TerminationByKubelet" };
+    const ask = (reason: string): Promise<Answer> =>
+      world.api.call("PUT", `${world.path}/end`, { ...end, reason, graceSeconds: 1 });
+    expect((await ask("Evicted")).status).toBe(204);
+    const over = await world.reported((now) => now.field("containers", 0, "state", "terminated"));
+
+    expect(over.field("ended")).toEqual(end);
+    expect(await world.machine()).toBe("stopped");
+    expect((await ask("Other")).status).toBe(204);
+    await world.api.close();
+    const again = await openApi({ clock: world.clock, log: memoryLog(), dir });
+    opened.splice(opened.indexOf(world.api), 1, again);
+    expect((await again.call("GET", world.path)).field("ended")).toEqual(end);
+    rmSync(dir, { recursive: true });
+  });
+
+  test("what has stopped already cannot be ended for another reason", async () => {
+    const world = await pod({});
+    await world.reported(isRunning);
+    await world.stop();
+    await world.reported((now) => now.field("containers", 0, "state", "terminated"));
+    const end = { reason: "Evicted", message: "full. ", graceSeconds: 1 };
+
+    expect((await world.api.call("PUT", `${world.path}/end`, end)).status).toBe(409);
+    const bad = await world.api.call("PUT", `${world.path}/end`, { ...end, graceSeconds: -1 });
+    expect(bad.status).toBe(400);
+    expect((await world.report()).field("ended")).toBeUndefined();
   });
 
   test("a refused container waits with its reason until another bundle says otherwise", async () => {

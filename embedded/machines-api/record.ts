@@ -9,6 +9,7 @@ import type {
   ContainerEvent,
   ContainerResources,
   ContainerState,
+  MachineEnd,
 } from "#core/fly/machine-protocol.ts";
 import type { StartedUser } from "./runtime/runtime.ts";
 
@@ -44,8 +45,8 @@ export interface MachineRecord {
   readonly stopping?: Stopping;
   /** When all that still runs is stopped. */
   readonly deadlineMs?: number;
-  /** Why it ended all of its containers by itself. */
-  readonly ended?: { readonly reason: string; readonly message: string };
+  /** Why all of its containers were ended for good. */
+  readonly ended?: MachineEnd;
   readonly cordoned: boolean;
   readonly lease?: LeaseRecord;
   readonly destroyedMs?: number;

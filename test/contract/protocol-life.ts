@@ -320,6 +320,25 @@ function ends(given: Given): void {
     expect(report.containers[0]?.state.terminated).toBeDefined();
   });
 
+  it("who is ended from outside gets its signal and its grace, and says why", async () => {
+    const world = given();
+    const ref = await living(world, {
+      containers: [
+        { name: "deaf", exec: shell("trap '' TERM; while :; do sleep 1; done") },
+        { name: "polite", exec: shell("trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done") },
+      ],
+    });
+    await reported(world, ref, ({ containers }) => containers.every(({ state }) => state.running));
+    const end = { reason: "Evicted", message: "the disk is full. " };
+    await world.protocol.end(ref, { ...end, graceSeconds: 1 }, forever);
+    await reached(world, ref.id, "stopped");
+    const report = await world.protocol.report(ref, forever);
+
+    expect(report.ended).toEqual(end);
+    const exits = report.containers.map(({ state }) => state.terminated?.exitCode);
+    expect(exits).toEqual([137, 0]);
+  });
+
   it("new limits are in force without a restart", async () => {
     const world = given();
     const ref = await living(world, {

@@ -61,6 +61,7 @@ export function kubeletProtocol(): KubeletProtocol {
     report: async () => fake.report,
     deliver: async () => undefined,
     addContainer: async () => undefined,
+    end: async () => undefined,
     writeFiles: async () => undefined,
     usage: async () => [],
     watch: () => notHere(),

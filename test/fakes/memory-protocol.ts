@@ -3,7 +3,14 @@ import type { MachineChange, MachineRef } from "#core/fly/machine-protocol.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Connection, MachineProtocol } from "#core/ports/machine-protocol.ts";
 import { containerLog, type MemoryLog } from "./memory-logs.ts";
-import { type MemoryMachine, running, withAdded, withReport } from "./memory-machine.ts";
+import {
+  allEnded,
+  inState,
+  type MemoryMachine,
+  running,
+  withAdded,
+  withReport,
+} from "./memory-machine.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import { connectionPair, type Program } from "./programs.ts";
 
@@ -76,6 +83,16 @@ export function memoryProtocol(deps: MemoryProtocolDeps): MemoryProtocol {
       }
       const volumes = { ...bundle.volumes, [volume]: files };
       store.change(ref.id, (found) => ({ ...found, bundle: { ...bundle, volumes } }));
+    },
+
+    async end(ref, { graceSeconds: _grace, ...end }, signal) {
+      const { machine, report } = begin(signal, "end", ref);
+      if (report.ended !== undefined) return;
+      if (machine.state !== "started") throw new FksError("Conflict", "the Machine does not run");
+      store.change(ref.id, (found) => {
+        const over = allEnded(found, { exitCode: 137, signal: 9 }, clock.now());
+        return inState(withReport(over, { ended: end }), "stopped", clock.now());
+      });
     },
 
     async logs(ref, container, options, signal) {

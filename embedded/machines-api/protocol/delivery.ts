@@ -1,10 +1,15 @@
 import { FksError } from "#core/errors.ts";
-import type { AddedContainer, Bundle, VolumeFile } from "#core/fly/machine-protocol.ts";
-import { containerAdded, delivered } from "../machine-life.ts";
+import type {
+  AddedContainer,
+  Bundle,
+  MachineEndRequest,
+  VolumeFile,
+} from "#core/fly/machine-protocol.ts";
+import { containerAdded, delivered, endAsked } from "../machine-life.ts";
 import { policyOf } from "../policy.ts";
 import { containerOf, type MachineRecord } from "../record.ts";
 import type { Api } from "../routes/context.ts";
-import { filesVolume } from "../specs.ts";
+import { filesVolume } from "../volume-specs.ts";
 
 /** Takes in what a Machine's containers wait for; running ones see new files at once. */
 export async function deliver(
@@ -56,6 +61,16 @@ export function addContainer(
   bundles.write(record.id, { ...whole, volumes, containers: { ...containers, [name]: bundle } });
   const added = { name, image, ...(target === undefined ? {} : { target }) };
   keeper.change(record.id, (current) => containerAdded(current, added));
+}
+
+/** Ends all containers for good. What was ended so before stays ended in its own words. */
+export function end({ keeper }: Api, record: MachineRecord, request: MachineEndRequest): void {
+  const { id, state, stopping, ended } = record;
+  if (ended !== undefined) return;
+  if ((state !== "starting" && state !== "started") || stopping !== undefined) {
+    throw new FksError("Conflict", `the Machine is ${state}, not started`);
+  }
+  keeper.change(id, (current, moment) => endAsked(current, request, moment));
 }
 
 /** It says something about the Machine as a whole, which may be there already. */

@@ -2,13 +2,13 @@ import type { Server } from "bun";
 import { type Context, Hono } from "hono";
 import { FksError } from "#core/errors.ts";
 import type { LogOptions } from "#core/fly/machine-protocol.ts";
-import { addedBody, bundleBody, volumeFilesBody } from "../bundle-schema.ts";
+import { addedBody, bundleBody, endBody, volumeFilesBody } from "../bundle-schema.ts";
 import { type ContainerRecord, containerOf, type MachineRecord } from "../record.ts";
 import { type Api, bodyOf, machineAt } from "../routes/context.ts";
 import type { ContainerId } from "../runtime/runtime.ts";
 import { reportOf } from "../views.ts";
 import { type Session, SUBPROTOCOL } from "./channels.ts";
-import { addContainer, deliver, writeFiles } from "./delivery.ts";
+import { addContainer, deliver, end, writeFiles } from "./delivery.ts";
 import { attachSession, connectSession, execSession } from "./sessions.ts";
 import { machinesUsage } from "./usage.ts";
 import { watchStream } from "./watch.ts";
@@ -42,6 +42,11 @@ export function protocolRoutes(api: Api, signal: AbortSignal): Hono<Bindings> {
         throw new FksError("InvalidInput", `a container cannot be called ${JSON.stringify(name)}`);
       }
       addContainer(api, machineAt(api, c), name, added);
+      return c.body(null, 204);
+    })
+    .put(`${MACHINE}/end`, async (c) => {
+      const request = await bodyOf(api, c, endBody);
+      end(api, machineAt(api, c), request);
       return c.body(null, 204);
     })
     .get(`${MACHINE}/containers/:container/logs`, async (c) => {
