@@ -53,6 +53,24 @@ export const CONFIG_FIELDS = [
     help: "what each Node offers: cpu=4,memory=8Gi,pods=250 (default: the host's, shared out)",
   },
   {
+    key: "nodeLabels",
+    flag: "--node-labels <list>",
+    env: ["FKS_NODE_LABELS"],
+    help: "labels of every Node: tier=front,example.com/pool=a",
+  },
+  {
+    key: "nodeAnnotations",
+    flag: "--node-annotations <list>",
+    env: ["FKS_NODE_ANNOTATIONS"],
+    help: "annotations of every Node: example.com/owner=ops; as JSON where a value has commas",
+  },
+  {
+    key: "registerWithTaints",
+    flag: "--register-with-taints <list>",
+    env: ["FKS_REGISTER_WITH_TAINTS"],
+    help: "taints that a Node is made with: dedicated=gpu:NoSchedule",
+  },
+  {
     key: "machinesPort",
     flag: "--machines-port <port>",
     env: ["FKS_MACHINES_PORT"],

@@ -70,6 +70,24 @@ test.each([
     "--node-capacity: memory: expected a quantity such as 4 or 8Gi",
   ],
   [{ machines: "fly" }, "--machines fly needs --regions"],
+  [{ nodeLabels: "tier" }, "--node-labels: tier: expected a value, as in tier=front"],
+  [{ nodeLabels: "" }, "--node-labels: : expected a value, as in tier=front"],
+  [{ nodeLabels: "tier=two words" }, '--node-labels: "two words" is no value of a label'],
+  [{ nodeLabels: "{oops" }, "--node-labels: expected names and values such as tier=front"],
+  [
+    { nodeLabels: "node-role.kubernetes.io/edge=" },
+    '--node-labels: "node-role.kubernetes.io/edge" is not for kubelets to set',
+  ],
+  [{ nodeAnnotations: "a b=c" }, '--node-annotations: "a b" is no name of an annotation'],
+  [
+    { nodeAnnotations: `note=${"x".repeat(70_000)}` },
+    "--node-annotations: expected at most 64 KiB in all",
+  ],
+  [{ registerWithTaints: "gpu" }, '--register-with-taints: "gpu" is no taint: expected key=value'],
+  [
+    { registerWithTaints: "a=1:NoExecute,a=2:NoExecute" },
+    "--register-with-taints: expected each name once with the same effect",
+  ],
 ])("%j is answered with what was expected", async (flags, sentence) => {
   expect(await mistakeIn(flags)).toContain(sentence);
 });
@@ -94,9 +112,42 @@ test("a mistake in the file is told with its line", async () => {
   expect(await mistakeIn({}, { FKS_LIMITS: "some" })).toContain("FKS_LIMITS: expected one of");
 });
 
+test("what Nodes carry is given as the kubelet's flags are, or in the file", async () => {
+  const flags = {
+    nodeLabels: "tier=front, example.com/pool=",
+    nodeAnnotations: "example.com/query=a=b",
+    registerWithTaints: "dedicated=gpu:NoSchedule,off:NoExecute",
+  };
+  const file = fileWith(`
+nodeLabels: { tier: front, example.com/pool: "" }
+nodeAnnotations: { example.com/query: a=b }
+registerWithTaints: ["dedicated=gpu:NoSchedule", "off:NoExecute"]
+`);
+  const expected = {
+    nodeLabels: { tier: "front", "example.com/pool": "" },
+    nodeAnnotations: { "example.com/query": "a=b" },
+    registerWithTaints: [
+      { key: "dedicated", value: "gpu", effect: "NoSchedule" },
+      { key: "off", effect: "NoExecute" },
+    ],
+  };
+  expect(await load(flags)).toMatchObject(expected);
+  expect(await load({}, {}, file)).toMatchObject(expected);
+  expect(await load({}, {}, fileWith("nodeLabels: { turn: 7, on: true }"))).toMatchObject({
+    nodeLabels: { turn: "7", on: "true" },
+  });
+});
+
 test("a child gets the same configuration, and nobody else sees the token", async () => {
   const config = await load(
-    { nodeCapacity: "cpu=4,memory=8Gi,pods=20", regions: "ams,lhr", machines: "fly" },
+    {
+      nodeCapacity: "cpu=4,memory=8Gi,pods=20",
+      nodeLabels: "tier=front",
+      nodeAnnotations: '{"example.com/motto":"first, second = {third}"}',
+      registerWithTaints: "dedicated=gpu:NoSchedule",
+      regions: "ams,lhr",
+      machines: "fly",
+    },
     { FLY_API_TOKEN: "FlyV1 abc" },
   );
   const again = await load({}, environmentFor(config));

@@ -1,9 +1,12 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { FksError } from "#core/errors.ts";
+import { taintText } from "#core/node/given.ts";
 import { ENGINE_NAMES } from "#embedded/control-plane/engine.ts";
 import { CONFIG_FIELDS } from "./config-fields.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
+import { nodeAnnotations, nodeLabels, registerWithTaints } from "./config-nodes.ts";
+import { listIn, pairsIn, pairsText } from "./config-pairs.ts";
 import { type Secret, secret } from "./secret.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -16,7 +19,7 @@ export function environment(): Environment {
 const REGION = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 
 const list = z.preprocess(
-  (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
+  listIn,
   z
     .array(z.string().regex(REGION, "expected names of small letters, digits and hyphens"))
     .min(1, "expected at least one region")
@@ -34,10 +37,11 @@ const seconds = z.preprocess(
   z.number("expected whole seconds from 10 to 3600").int().min(10).max(3_600),
 );
 
-const quantity = z.union([z.string(), z.number().transform(String)]).pipe(
+const QUANTITY = "expected a quantity such as 4 or 8Gi";
+const quantity = z.union([z.string(), z.number().transform(String)], { error: QUANTITY }).pipe(
   z
     .string()
-    .regex(/^\d+(\.\d+)?(m|[kMGTPE]|[KMGTPE]i)?$/, "expected a quantity such as 4 or 8Gi")
+    .regex(/^\d+(\.\d+)?(m|[kMGTPE]|[KMGTPE]i)?$/, QUANTITY)
     .regex(/[1-9]/, "expected more than nothing"),
 );
 
@@ -75,6 +79,9 @@ const schema = z.strictObject({
   limits: z.enum(["fly", "off"]).optional(),
   regions: list.optional(),
   nodeCapacity: capacity.default({ pods: 250 }),
+  nodeLabels,
+  nodeAnnotations,
+  registerWithTaints,
   machinesPort: port.optional(),
   statusPort: port.optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
@@ -174,24 +181,14 @@ export function environmentFor(config: Config): Record<string, string> {
 function textOf(config: Config, key: keyof Config): string | undefined {
   if (key === "flyApiToken") return config.flyApiToken?.reveal();
   if (key === "regions") return config.regions.join(",");
-  if (key === "nodeCapacity") {
-    return Object.entries(config.nodeCapacity)
-      .flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]))
-      .join(",");
+  if (key === "nodeCapacity" || key === "nodeLabels" || key === "nodeAnnotations") {
+    return pairsText(config[key]);
+  }
+  if (key === "registerWithTaints") {
+    return config.registerWithTaints.map(taintText).join(",") || undefined;
   }
   const value = config[key];
   return value === undefined ? undefined : String(value);
-}
-
-/** `cpu=4,memory=8Gi` as an object; anything else as it is. */
-function pairsIn(value: unknown): unknown {
-  if (typeof value !== "string") return value;
-  return Object.fromEntries(
-    value.split(",").map((pair) => {
-      const [name = "", amount = ""] = pair.trim().split("=", 2);
-      return [name, amount];
-    }),
-  );
 }
 
 function invalid(

@@ -40,7 +40,7 @@ export function nodeParts(
   places: readonly Place[],
   health: HealthTracker,
 ): readonly ((signal: AbortSignal) => Promise<void>)[] {
-  const { paths, clock, log } = role;
+  const { paths, clock, log, config } = role;
   const facts = hostFacts(paths.dataDir);
   const capacity = capacityOf(role, places);
   const nodes = kubernetesNodes(access.nodes);
@@ -65,6 +65,9 @@ export function nodeParts(
         kubeletVersion: `${access.version.replace(/\+.*/, "")}+fks.${version}`,
         kubeProxyVersion: "",
       },
+      labels: config.nodeLabels,
+      annotations: config.nodeAnnotations,
+      taints: config.registerWithTaints,
     };
     return (signal) =>
       runNodeController({ description, nodes, leases, health, clock, log }, signal);

@@ -15,16 +15,29 @@ describe("a Node", () => {
       sent = { type: request.headers.get("content-type"), body: await request.json() };
       return Response.json({ metadata: { name: "local-a", uid: "1" } });
     });
-    await world.nodes.applyObject("local-a", { type: "virtual-kubelet" }, never);
+    const metadata = { labels: { type: "virtual-kubelet" }, annotations: { owner: "ops" } };
+    await world.nodes.applyObject("local-a", metadata, never);
     expect(sent).toEqual({
       type: "application/apply-patch+yaml",
       body: {
         apiVersion: "v1",
         kind: "Node",
-        metadata: { name: "local-a", labels: { type: "virtual-kubelet" } },
+        metadata: { name: "local-a", ...metadata },
       },
     });
     expect(world.api.requests[0]).toEndWith("?fieldManager=fks-node&force=true");
+  });
+
+  test("is made with its taints, and left alone when somebody was faster", async () => {
+    await using world = start();
+    const taints = [{ key: "dedicated", effect: "NoSchedule" }] as const;
+    let sent: unknown;
+    world.api.answerOnce("POST", /nodes$/, async (request) => {
+      sent = await request.json();
+      return statusAnswer(409, "AlreadyExists", "it is there");
+    });
+    await world.nodes.register("local-a", taints, never);
+    expect(sent).toMatchObject({ metadata: { name: "local-a" }, spec: { taints } });
   });
 
   test("that is not there is undefined, one that cannot be read is an error", async () => {

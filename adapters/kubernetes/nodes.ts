@@ -31,8 +31,17 @@ export function kubernetesNodes(clients: ReadonlyMap<string, KubernetesClient>):
         throw error;
       }
     },
-    async applyObject(name, labels, signal) {
-      const request = apply(name, "", { metadata: { name, labels } });
+    async register(name, taints, signal) {
+      // No apply: a Node may make itself tainted, and may never change its taints again.
+      const body = { apiVersion: "v1", kind: "Node", metadata: { name }, spec: { taints } };
+      try {
+        await clientOf(name).create("/api/v1/nodes", body, ignored, signal);
+      } catch (error) {
+        if (!FksError.is(error, "Conflict")) throw error;
+      }
+    },
+    async applyObject(name, metadata, signal) {
+      const request = apply(name, "", { metadata: { name, ...metadata } });
       return clientOf(name).patch(request, nodeFrom, signal);
     },
     async applyStatus(name, status, signal) {

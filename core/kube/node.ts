@@ -9,6 +9,15 @@ export interface Node {
 
 export interface NodeSpec {
   readonly unschedulable?: boolean;
+  readonly taints?: readonly Taint[];
+}
+
+export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"] as const;
+
+export interface Taint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect: (typeof TAINT_EFFECTS)[number];
 }
 
 export interface NodeStatus {

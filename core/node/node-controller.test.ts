@@ -83,6 +83,26 @@ describe("the Node controller", () => {
     expect(world.renewals.at(-1)?.nodeUid).toBe("uid-2");
   });
 
+  test("makes a Node with its taints, and never touches those of one that is there", async () => {
+    const taints = [{ key: "dedicated", value: "gpu", effect: "NoSchedule" }] as const;
+    const description = { ...LOCAL_A, taints, annotations: { owner: "ops" } };
+    await using made = start({ description });
+    await made.settle();
+    expect(made.node()).toMatchObject({
+      metadata: { annotations: { owner: "ops" } },
+      spec: { taints },
+    });
+    await made.advance(10_000, 3);
+    expect(made.calls.filter((call) => call === "register")).toHaveLength(1);
+    made.remove();
+    await made.advance(10_000);
+    expect(made.node()?.spec).toEqual({ taints });
+
+    await using found = start({ existing: true, description });
+    await found.settle();
+    expect(found.calls).not.toContain("register");
+  });
+
   test("goes on by itself after the API server was away for a minute", async () => {
     await using world = start();
     world.health.ready();
@@ -97,7 +117,7 @@ describe("the Node controller", () => {
   });
 });
 
-function start({ existing = false } = {}) {
+function start({ existing = false, description = LOCAL_A } = {}) {
   const clock = fakeClock();
   clock.advance(Date.UTC(2026, 10, 24));
   const health = healthTracker(clock);
@@ -119,10 +139,14 @@ function start({ existing = false } = {}) {
       called("read");
       return node;
     },
-    async applyObject(name, labels) {
+    async register(name, taints) {
+      called("register");
+      node ??= { metadata: { name, uid: `uid-${++serial}` }, spec: { taints } };
+    },
+    async applyObject(name, metadata) {
       called("object");
       const uid = node?.metadata.uid ?? `uid-${++serial}`;
-      node = { ...node, metadata: { name, uid, labels } };
+      node = { ...node, metadata: { name, uid, ...metadata } };
       return node;
     },
     async applyStatus(_, status) {
@@ -141,7 +165,7 @@ function start({ existing = false } = {}) {
 
   const stop = new AbortController();
   const running = runNodeController(
-    { description: LOCAL_A, nodes, leases, health, clock, log: memoryLog() },
+    { description, nodes, leases, health, clock, log: memoryLog() },
     stop.signal,
   );
 
@@ -159,6 +183,7 @@ function start({ existing = false } = {}) {
       }
     },
     ready: () => node?.status?.conditions?.find(({ type }) => type === "Ready")?.status,
+    node: () => node,
     remove: () => {
       node = undefined;
     },

@@ -4,10 +4,10 @@ import type { Log } from "../ports/log.ts";
 import type { Leases, Nodes } from "../ports/nodes.ts";
 import type { HealthSource } from "./health.ts";
 import {
-  hasLabels,
+  hasMetadata,
   haveConditionsChanged,
   type NodeDescription,
-  nodeLabelsFor,
+  nodeMetadataFor,
   nodeStatusFor,
 } from "./node.ts";
 
@@ -104,12 +104,15 @@ async function syncNode(
   state: State,
   signal: AbortSignal,
 ): Promise<void> {
-  const { name } = description;
-  const labels = nodeLabelsFor(description);
+  const { name, taints } = description;
+  const metadata = nodeMetadataFor(description);
   const found = await nodes.read(name, signal);
+  if (found === undefined && taints.length > 0) await nodes.register(name, taints, signal);
   const isKnown = found !== undefined && found.metadata.uid === state.nodeUid;
   const node =
-    isKnown && hasLabels(found, labels) ? found : await nodes.applyObject(name, labels, signal);
+    isKnown && hasMetadata(found, metadata)
+      ? found
+      : await nodes.applyObject(name, metadata, signal);
   if (!isKnown) {
     log.info(found === undefined ? "node created" : "node adopted", { node: name });
     state.nodeUid = node.metadata.uid;

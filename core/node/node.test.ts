@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { LOCAL_A } from "#test/fixtures/node.ts";
 import type { Node } from "../kube/node.ts";
 import {
-  hasLabels,
+  hasMetadata,
   haveConditionsChanged,
-  nodeLabelsFor,
+  nodeMetadataFor,
   nodeStatusFor,
   refusalToTakeOver,
 } from "./node.ts";
@@ -15,12 +15,21 @@ const NOON = Date.UTC(2026, 10, 24, 12);
 
 describe("the Node we show", () => {
   test("is found by region, zone, host name, system and the customary type", () => {
-    expect(nodeLabelsFor(LOCAL_A)).toMatchObject({
+    expect(nodeMetadataFor(LOCAL_A).labels).toMatchObject({
       "topology.kubernetes.io/region": "local-a",
       "topology.kubernetes.io/zone": "local-a",
       "kubernetes.io/hostname": "local-a",
       "kubernetes.io/arch": "amd64",
       type: "virtual-kubelet",
+    });
+  });
+
+  test("carries what the configuration says, over labels of ours too", () => {
+    const annotations = { "example.com/owner": "ops" };
+    const labels = { tier: "front", "topology.kubernetes.io/zone": "hall-3" };
+    expect(nodeMetadataFor({ ...LOCAL_A, labels, annotations })).toMatchObject({
+      labels: { ...labels, "topology.kubernetes.io/region": "local-a" },
+      annotations,
     });
   });
 
@@ -72,13 +81,17 @@ describe("the Node we show", () => {
     expect(haveConditionsChanged(theirs, ours)).toBe(true);
   });
 
-  test("notices a label that somebody removed", () => {
-    const labels = nodeLabelsFor(LOCAL_A);
-    const node: Node = {
-      metadata: { name: "local-a", uid: "1", labels: { ...labels, mine: "x" } },
-    };
-    expect(hasLabels(node, labels)).toBe(true);
-    expect(hasLabels({ metadata: { name: "local-a", uid: "1" } }, labels)).toBe(false);
+  test("notices a label or an annotation that somebody removed", () => {
+    const wanted = { labels: { tier: "front" }, annotations: { owner: "ops" } };
+    const metadata = { name: "local-a", uid: "1", ...wanted };
+    const nodeWithout = (field: "labels" | "annotations"): Node => ({
+      metadata: { ...metadata, [field]: { mine: "x" } },
+    });
+    expect(
+      hasMetadata({ metadata: { ...metadata, labels: { ...wanted.labels, mine: "x" } } }, wanted),
+    ).toBe(true);
+    expect(hasMetadata(nodeWithout("labels"), wanted)).toBe(false);
+    expect(hasMetadata(nodeWithout("annotations"), wanted)).toBe(false);
   });
 
   test("leaves a Node of another kubelet alone", () => {

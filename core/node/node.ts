@@ -1,4 +1,4 @@
-import type { Node, NodeCondition, NodeStatus, NodeSystemInfo } from "../kube/node.ts";
+import type { Node, NodeCondition, NodeStatus, NodeSystemInfo, Taint } from "../kube/node.ts";
 import type { NodeCapacity } from "./capacity.ts";
 
 /** What a Node of ours is, fixed while the kubelet role runs. */
@@ -10,6 +10,17 @@ export interface NodeDescription {
   readonly kubeletPort: number;
   readonly capacity: NodeCapacity;
   readonly system: NodeSystemInfo;
+  /** By configuration, beside what every Node of ours carries. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Only for a Node that is made: later they are the administrator's. */
+  readonly taints: readonly Taint[];
+}
+
+/** What we keep in a Node's metadata; the rest of it is other people's. */
+export interface NodeMetadata {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 export type NodeHealth =
@@ -18,9 +29,10 @@ export type NodeHealth =
 
 const RUNTIME_PREFIX = "fks://";
 
-/** The labels we keep on a Node; others on it are other people's. */
-export function nodeLabelsFor({ name, region, system }: NodeDescription): Record<string, string> {
-  return {
+/** As at a kubelet, a label of the configuration is laid over ours of the same name. */
+export function nodeMetadataFor(description: NodeDescription): NodeMetadata {
+  const { name, region, system, annotations } = description;
+  const labels = {
     "kubernetes.io/hostname": name,
     "kubernetes.io/os": system.operatingSystem,
     "kubernetes.io/arch": system.architecture,
@@ -28,7 +40,9 @@ export function nodeLabelsFor({ name, region, system }: NodeDescription): Record
     "topology.kubernetes.io/region": region,
     "topology.kubernetes.io/zone": region,
     type: "virtual-kubelet",
+    ...description.labels,
   };
+  return { labels, annotations };
 }
 
 /** The status to show now. A condition keeps its transition time while its status stays. Pure. */
@@ -82,9 +96,11 @@ function absent(type: string, reason: string, message: string): NodeCondition {
   return { type, status: "False", reason, message };
 }
 
-/** True when the Node carries every label we keep on it. */
-export function hasLabels(node: Node, labels: Readonly<Record<string, string>>): boolean {
-  return Object.entries(labels).every(([name, value]) => node.metadata.labels?.[name] === value);
+/** True when the Node carries everything we keep in its metadata. */
+export function hasMetadata({ metadata }: Node, wanted: NodeMetadata): boolean {
+  return (["labels", "annotations"] as const).every((field) =>
+    Object.entries(wanted[field]).every(([name, value]) => metadata[field]?.[name] === value),
+  );
 }
 
 /** True when the conditions say something else than before; heartbeats do not count. */

@@ -1,15 +1,14 @@
-import type { Node, NodeStatus } from "../kube/node.ts";
+import type { Node, NodeStatus, Taint } from "../kube/node.ts";
+import type { NodeMetadata } from "../node/node.ts";
 
 /** The Node objects we show, each written with its own identity. */
 export interface Nodes {
   /** `undefined` only for a 404. */
   read(name: string, signal: AbortSignal): Promise<Node | undefined>;
-  /** Creates the Node, or takes over our labels of one that is there; foreign fields stay. */
-  applyObject(
-    name: string,
-    labels: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<Node>;
+  /** Creates the Node with these taints; one that is there stays as it is. */
+  register(name: string, taints: readonly Taint[], signal: AbortSignal): Promise<void>;
+  /** Creates the Node, or takes over our metadata of one that is there; foreign fields stay. */
+  applyObject(name: string, metadata: NodeMetadata, signal: AbortSignal): Promise<Node>;
   /** Writes our part of the status; other writers' conditions and capacities stay. Throws `NotFound`. */
   applyStatus(name: string, status: NodeStatus, signal: AbortSignal): Promise<void>;
 }
