@@ -320,6 +320,11 @@ export interface ContainerUsage {
   readonly processes: number;
   /** What it wrote into its root file system; absent where that is not known. */
   readonly rootBytes?: number;
+  /** Files and folders of those. */
+  readonly rootInodes?: number;
+  /** Its logs, those of earlier starts too. */
+  readonly logBytes?: number;
+  readonly logInodes?: number;
 }
 
 export interface VolumeUsage {
@@ -328,9 +333,4 @@ export interface VolumeUsage {
   readonly usedInodes?: number;
   /** Absent: it is on disk, with as much as the host has. */
   readonly capacityBytes?: number;
-  /** Files and folders of those. */
-  readonly rootInodes?: number;
-  /** Its logs, those of earlier starts too. */
-  readonly logBytes?: number;
-  readonly logInodes?: number;
 }

@@ -111,7 +111,6 @@ export const addedBody = z.looseObject({
   bundle: container,
 });
 
-export const bundleBody = z.looseObject({
 export const endBody = z.looseObject({
   reason: text.min(1),
   message: text,
@@ -119,6 +118,7 @@ export const endBody = z.looseObject({
   graceSeconds: count,
 });
 
+export const bundleBody = z.looseObject({
   containers: z.record(text, container),
   volumes: z.record(text, volumeFilesBody),
   hosts: z.array(z.looseObject({ ip: text, hostnames: strings })).exactOptional(),
