@@ -35,5 +35,5 @@ test("the whole of serve stops within fifteen seconds at worst", () => {
 test("Machines on Fly need neither an embedded Machines API nor a resolver of ours", () => {
   const { first, last } = roleChildren(SELF, "fly", "apiserver");
 
-  expect([...first, ...last].map(({ name }) => name)).toEqual(["kubelet"]);
+  expect([...first, ...last].map(({ name }) => name)).toEqual(["kubelet", "cloud-controller"]);
 });

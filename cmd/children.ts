@@ -12,6 +12,7 @@ interface RoleChild {
 const MACHINES_API: RoleChild = { name: "machines-api", afterApi: false, graceMs: 3_000 };
 
 const KUBELET: RoleChild = { name: "kubelet", afterApi: true, graceMs: 3_000 };
+const CLOUD_CONTROLLER: RoleChild = { name: "cloud-controller", afterApi: true, graceMs: 2_000 };
 const DNS: RoleChild = { name: "dns", afterApi: true, graceMs: 2_000 };
 
 /** How this very program is started again for one of its roles. */
@@ -42,6 +43,6 @@ export function roleChildren(self: Self, machines: "embedded" | "fly", apiChild:
     graceMs,
   });
   return machines === "embedded"
-    ? { first: [child(MACHINES_API)], last: [child(KUBELET), child(DNS)] }
-    : { first: [], last: [child(KUBELET)] };
+    ? { first: [child(MACHINES_API)], last: [child(KUBELET), child(CLOUD_CONTROLLER), child(DNS)] }
+    : { first: [], last: [child(KUBELET), child(CLOUD_CONTROLLER)] };
 }

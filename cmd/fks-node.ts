@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import packageJson from "../package.json";
 import { backupCommand } from "./backup.ts";
+import { cloudControllerCommand } from "./cloud-controller.ts";
 import { environment } from "./config.ts";
 import { dnsCommand } from "./dns.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -37,6 +38,7 @@ const COMMANDS: readonly Command[] = [
   configCommand(),
   controlPlaneCommand(),
   kubeletCommand(),
+  cloudControllerCommand(),
   dnsCommand(),
 ];
 

@@ -9,7 +9,7 @@ import { type Config, environment, loadConfig } from "./config.ts";
 import { CONFIG_FIELDS } from "./config-fields.ts";
 import { type DataPaths, dataPathsFor, roleSocketFor } from "./paths.ts";
 
-export type RoleName = "machines-api" | "kubelet" | "dns";
+export type RoleName = "machines-api" | "kubelet" | "cloud-controller" | "dns";
 
 /** What every role starts with. */
 export interface Role {
@@ -48,6 +48,12 @@ export function logFor(config: Config, role: string): Log {
   const isTerminal = process.stderr.isTTY;
   const format = config.logFormat === "auto" ? (isTerminal ? "pretty" : "json") : config.logFormat;
   return hostLog({ role, level: config.logLevel, format, color: wantsColor(isTerminal) });
+}
+
+/** Warnings of a command that a person runs, in words unless the configuration says otherwise. */
+export function warningsFor(config: Config, role: string): Log {
+  const logFormat = config.logFormat === "auto" ? "pretty" : config.logFormat;
+  return logFor({ ...config, logFormat, logLevel: "warn" }, role);
 }
 
 /** Colours are for terminals, and for people who did not say no (https://no-color.org). */
