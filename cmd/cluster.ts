@@ -96,8 +96,21 @@ export async function clusterIn(paths: DataPaths): Promise<Cluster | undefined> 
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {
-    const sentence = `${paths.clusterFile} is damaged or from another version of fks-node`;
-    throw new FksError("InvalidInput", sentence, { cause });
+    throw new FksError(
+      "InvalidInput",
+      `${paths.clusterFile} is damaged or from another version of fks-node: bring it back with fks-node restore FILE --yes, or remove the cluster with fks-node reset --yes`,
+      { cause },
+    );
+  }
+}
+
+/** As `clusterIn`; `damaged` for a file that cannot be read. */
+export async function clusterOrDamaged(paths: DataPaths): Promise<Cluster | "damaged" | undefined> {
+  try {
+    return await clusterIn(paths);
+  } catch (error) {
+    if (FksError.is(error, "InvalidInput")) return "damaged";
+    throw error;
   }
 }
 

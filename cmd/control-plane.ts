@@ -72,9 +72,14 @@ export function controlPlanePlanFor(cluster: Cluster): ControlPlanePlan {
   };
 }
 
+/** The SQLite file of the cluster's datastore. Pure. */
+export function databaseOf({ engine }: Pick<Cluster, "engine">, paths: DataPaths): string {
+  return engine === "k3s" ? k3sFilesIn(paths.k3s).database : paths.kineDatabase;
+}
+
 /** Folder of the cluster's datastore. Pure. */
-export function datastoreFolderOf({ engine }: Pick<Cluster, "engine">, paths: DataPaths): string {
-  return dirname(engine === "k3s" ? k3sFilesIn(paths.k3s).database : paths.kineDatabase);
+export function datastoreFolderOf(cluster: Pick<Cluster, "engine">, paths: DataPaths): string {
+  return dirname(databaseOf(cluster, paths));
 }
 
 /** The administrator's kubeconfig, complete in itself. */

@@ -6,7 +6,7 @@ import { readStatus } from "#adapters/status/client.ts";
 import { FksError } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { StatusReport } from "#core/status/report.ts";
-import { clusterIn } from "./cluster.ts";
+import { clusterOrDamaged } from "./cluster.ts";
 import { type Config, environment } from "./config.ts";
 import { knownControlPlane } from "./control-plane-record.ts";
 import { runChecks } from "./doctor/check.ts";
@@ -46,7 +46,8 @@ async function doctor(
   const clock = hostClock();
   const { stop } = stopSignals();
   const env = environment();
-  const cluster = await clusterIn(paths);
+  const found = await clusterOrDamaged(paths);
+  const cluster = found === "damaged" ? undefined : found;
   const record = await knownControlPlane(paths);
   const outlook = await engineOutlook(config, env, cluster?.engine);
   const status = statusOf(paths, clock, stop);

@@ -97,9 +97,16 @@ const SOURCE_TEXT = {
 } as const;
 
 async function upstream(
-  { config, clock, console }: ChooseOptions,
+  { config, cluster, clock, console }: ChooseOptions,
   signal: AbortSignal,
 ): Promise<Engine> {
+  if (config.k3sBin !== undefined) {
+    const why =
+      cluster === undefined
+        ? "engine upstream is asked for"
+        : `the cluster in ${config.dataDir} has engine upstream`;
+    console.step(`${config.k3sBin} is not used: ${why}`);
+  }
   const env = { ...environment(), ...(config.kubeBin && { FKS_KUBE_BIN: config.kubeBin }) };
   const program = await ensureKube({ env, onProgress: (line) => console.progress(line) }, signal);
   const isOurs = config.kubeBin === undefined;

@@ -9,13 +9,13 @@ import { checkSocketPath } from "#adapters/host/role-socket.ts";
 import { FksError } from "#core/errors.ts";
 import { nodeAddressFor } from "#core/fly/network.ts";
 import type { Log } from "#core/ports/log.ts";
-import type { ControlPlane } from "#embedded/control-plane/engine.ts";
-import { k3sFilesIn } from "#embedded/control-plane/k3s/files.ts";
+import { damageOf } from "#embedded/control-plane/datastore/damage.ts";
+import { type ControlPlane, ENGINE_NAMES } from "#embedded/control-plane/engine.ts";
 import { requireApiPort, takeApiPort } from "./api-port.ts";
 import { type Cluster, clusterIn, openCluster } from "./cluster.ts";
 import type { Config } from "./config.ts";
 import type { Console } from "./console.ts";
-import { controlPlanePlanFor, prepareControlPlane } from "./control-plane.ts";
+import { controlPlanePlanFor, databaseOf, prepareControlPlane } from "./control-plane.ts";
 import { runChecks } from "./doctor/check.ts";
 import { programChecks } from "./doctor/host.ts";
 import { chooseEngine } from "./engine.ts";
@@ -83,15 +83,17 @@ async function prepareLocked(
   }
   requireSpace(config.dataDir);
   const log = fileLog(config, `${paths.logs}/serve.log`);
-  const ended = await endLeftovers({ paths, clock, log }, signal);
-  if (ended.length > 0) console.step(`ended what a killed predecessor left: ${ended.join(", ")}`);
-
+  // A restore that was cut off had ended what was left, and nothing was started since.
   if (await undoCutRestore(paths)) {
     console.step("undid a restore that was cut off: the data is what it was before");
   }
   const known = await clusterIn(paths);
   if (known === undefined) requireNoDatastore(paths);
+  else requireSoundDatastore(known, paths);
   const engine = await chooseEngine({ config, cluster: known, paths, clock, console }, signal);
+  // What still runs is better than nothing, as long as nothing can take its place.
+  const ended = await endLeftovers({ paths, clock, log }, signal);
+  if (ended.length > 0) console.step(`ended what a killed predecessor left: ${ended.join(", ")}`);
   const api = await takeApiPort(engine.name, known?.apiPort);
   const cluster = await openCluster(config, paths, { engine: engine.name, apiPort: api.port });
   const upgrade = await beginUpgrade({ paths, engine, console, clock }, signal);
@@ -131,13 +133,22 @@ async function prepareLocked(
 
 /** A cluster made over another one's objects would never find its Machines again. */
 function requireNoDatastore(paths: DataPaths): void {
-  const found = [paths.kineDatabase, k3sFilesIn(paths.k3s).database].find((path) =>
-    existsSync(path),
-  );
+  const found = ENGINE_NAMES.map((engine) => databaseOf({ engine }, paths)).find(existsSync);
   if (found === undefined) return;
   throw new FksError(
     "Conflict",
     `${found} is there and ${paths.clusterFile} is not: bring that file back, or move ${paths.dataDir} away and restore a backup`,
+  );
+}
+
+/** Said here in one sentence; the control plane would only never get ready. */
+function requireSoundDatastore(cluster: Cluster, paths: DataPaths): void {
+  const database = databaseOf(cluster, paths);
+  const damage = damageOf(database);
+  if (damage === undefined) return;
+  throw new FksError(
+    "InvalidInput",
+    `${database} is damaged (${damage}): bring it back from a backup with fks-node restore`,
   );
 }
 

@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { hostClock } from "#adapters/host/clock.ts";
 import { lockDataDir } from "#adapters/host/data-dir-lock.ts";
+import { readTextIfThere } from "#adapters/host/files.ts";
 import { stopSignals } from "#adapters/host/signals.ts";
+import { accessFrom } from "#adapters/kubernetes/kubeconfig.ts";
 import { FksError } from "#core/errors.ts";
-import { networkPlanFor } from "#core/fly/network.ts";
+import { networkIdIn, networkPlanFor } from "#core/fly/network.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import { removeLinkInto } from "#embedded/control-plane/k3s/folder.ts";
@@ -18,7 +20,7 @@ import { startConsole } from "./console.ts";
 import { examples } from "./help.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { type DataPaths, dataPathsFor } from "./paths.ts";
-import { configOf, logFor, withConfigOptions } from "./role.ts";
+import { configOf, warningsFor, withConfigOptions } from "./role.ts";
 
 /** Everything a data directory holds beside the lock, which stays until the end. */
 const CONTENT = [
@@ -48,7 +50,7 @@ export function resetCommand(): Command {
 async function reset(confirmed: boolean, command: Command): Promise<void> {
   const config = await configOf(command);
   const paths = dataPathsFor(config.dataDir);
-  const cluster = await readCluster(paths);
+  const cluster = await clusterToRemove(paths);
   if (!confirmed) {
     throw new FksError(
       "InvalidInput",
@@ -59,7 +61,7 @@ async function reset(confirmed: boolean, command: Command): Promise<void> {
   const { stop } = stopSignals();
   const clock = hostClock();
   const console = startConsole(process.stdout, () => clock.now());
-  const log = logFor({ ...config, logLevel: "warn" }, "reset");
+  const log = warningsFor(config, "reset");
   try {
     await endLeftovers({ paths, clock, log }, stop);
     await removeTraces({ paths, networkId: cluster.networkId, clock, log }, stop);
@@ -73,6 +75,22 @@ async function reset(confirmed: boolean, command: Command): Promise<void> {
     lock.release();
   }
   await rm(join(paths.dataDir, "lock"), { force: true });
+}
+
+/** What the cluster's traces are found by, also where only the kubeconfig still tells it. */
+async function clusterToRemove(
+  paths: DataPaths,
+): Promise<{ readonly name: string; readonly networkId: string }> {
+  try {
+    return await readCluster(paths);
+  } catch (error) {
+    const text = FksError.is(error, "InvalidInput") && (await readTextIfThere(paths.kubeconfig));
+    if (!text) throw error;
+    const { server } = accessFrom(text);
+    const networkId = networkIdIn(new URL(server).hostname);
+    if (networkId === undefined) throw error;
+    return { name: "of a damaged cluster.json", networkId };
+  }
 }
 
 interface Traces {

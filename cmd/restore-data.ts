@@ -18,7 +18,7 @@ import {
 import { unpackBackup } from "#embedded/control-plane/backup/unpack.ts";
 import { secretIn } from "#embedded/control-plane/k3s/token.ts";
 import { backupFilesOf, backupPathsIn, timeInName } from "./backup-files.ts";
-import { type Cluster, clusterIn } from "./cluster.ts";
+import { type Cluster, clusterIn, clusterOrDamaged } from "./cluster.ts";
 import type { DataPaths } from "./paths.ts";
 
 /** A backup that was unpacked into the data directory it is for, and found good. */
@@ -58,11 +58,12 @@ export async function stageBackup(
   const folder = await mkdtemp(join(backups, STAGING));
   try {
     const manifest = await unpackBackup(file, folder, signal);
-    const known = await clusterIn(paths);
+    const found = await clusterOrDamaged(paths);
+    const known = found === "damaged" ? undefined : found;
     if (known !== undefined) requireSameCluster(manifest, known, { file, paths });
     const token = await tokenFor(manifest, { file, paths, ...(tokenFile && { tokenFile }) });
     const { database } = backupFilesOf(manifest.engine, paths);
-    const replacesDatastore = existsSync(database);
+    const replacesDatastore = found === "damaged" || existsSync(database);
     return { manifest, folder, known, replacesDatastore, ...(token && { token }) };
   } catch (error) {
     await rm(folder, { recursive: true, force: true });

@@ -16,7 +16,7 @@ import {
   stageBackup,
   undoCutRestore,
 } from "./restore-data.ts";
-import { configOf, logFor, withConfigOptions } from "./role.ts";
+import { configOf, warningsFor, withConfigOptions } from "./role.ts";
 
 interface RestoreOptions {
   readonly yes?: boolean;
@@ -49,10 +49,9 @@ async function restore(file: string, options: RestoreOptions, command: Command):
   const { stop } = stopSignals();
   const clock = hostClock();
   const console = startConsole(process.stdout, () => clock.now());
-  const log = logFor({ ...config, logLevel: "warn" }, "restore");
+  const log = warningsFor(config, "restore");
   const lock = lockDataDir(paths.dataDir);
   try {
-    await endLeftovers({ paths, clock, log }, stop);
     if (await undoCutRestore(paths)) console.step("undid a restore that was cut off");
     console.progress(`checking ${file}`);
     const staged = await stageBackup(
@@ -65,6 +64,7 @@ async function restore(file: string, options: RestoreOptions, command: Command):
       console.step(
         `${file} is good: cluster ${clusterName}, Kubernetes ${kubernetesVersion}, ${objects} objects, of ${createdAt}`,
       );
+      await endLeftovers({ paths, clock, log }, stop);
       stop.throwIfAborted();
       const keptIn = await putInPlace(staged, { paths, nowMs: clock.now() });
       await forgetOldReplaced(paths);

@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { hostClock } from "#adapters/host/clock.ts";
 import { loadConfig } from "#cmd/config.ts";
+import { EXIT_STATUSES } from "#cmd/exit.ts";
 import { FksError, messageOf } from "#core/errors.ts";
 import { publishedChecksums } from "#embedded/control-plane/k3s/checksums.ts";
 import {
@@ -87,5 +88,5 @@ try {
   await main();
 } catch (error) {
   console.error(`pin-k3s: ${messageOf(error)}`);
-  process.exit(1);
+  process.exit(error instanceof FksError ? EXIT_STATUSES[error.code].status : 1);
 }

@@ -26,7 +26,7 @@ export function lockDataDir(dataDir: string): DataDirLock {
     closeSync(fd);
     throw new FksError(
       "Conflict",
-      `${dataDir} is in use by ${holder === "" ? "another process" : holderIn(holder)}`,
+      `${dataDir} is in use by ${holder === "" ? "another process" : holderIn(holder)}: stop it first`,
     );
   }
   ftruncateSync(fd);

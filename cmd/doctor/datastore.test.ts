@@ -70,7 +70,7 @@ test("without serve its file is looked at, on either engine", async () => {
     writeFileSync(database, "no database at all");
     expect(await check.look(forever)).toEqual({
       outcome: "failed",
-      observed: `${database} is no SQLite file`,
+      observed: `${database} is damaged: file is not a database`,
     });
   }
 });

@@ -1,15 +1,13 @@
-import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { DatastoreAlarm, StatusReport } from "#core/status/report.ts";
 import { ALARM_KINDS, ALARMS, type AlarmKind } from "#embedded/control-plane/datastore/alarms.ts";
+import { damageOf } from "#embedded/control-plane/datastore/damage.ts";
 import { alarmsOf, sizesOf } from "#embedded/control-plane/datastore/sizes.ts";
-import { k3sFilesIn } from "#embedded/control-plane/k3s/files.ts";
 import { bytesText } from "../bytes-text.ts";
 import type { Cluster } from "../cluster.ts";
+import { databaseOf } from "../control-plane.ts";
 import type { DataPaths } from "../paths.ts";
 import { type Check, failed, type Observation, ok, skipped } from "./check.ts";
-
-/** What every SQLite file begins with. */
-const HEADER = "SQLite format 3\0";
 
 interface DatastoreSources {
   readonly paths: DataPaths;
@@ -29,8 +27,7 @@ export function datastoreCheck({ paths, cluster, status }: DatastoreSources): Ch
       const report = (await status)?.datastore;
       if (report !== undefined) return seenByServe(report.alarms, sizesText(report));
       if (cluster === undefined) return skipped("there is none yet");
-      const isK3s = cluster.engine === "k3s";
-      return seenByFiles(isK3s ? k3sFilesIn(paths.k3s).database : paths.kineDatabase);
+      return seenByFiles(databaseOf(cluster, paths));
     },
   };
 }
@@ -48,9 +45,8 @@ function seenByServe(alarms: readonly DatastoreAlarm[], sizes: string): Observat
 function seenByFiles(database: string): Observation {
   if (!existsSync(database)) return skipped(`${database} is not there yet`);
   const sizes = sizesOf(database);
-  if (sizes.sizeBytes > 0 && !isSqlite(database)) {
-    return failed(`${database} is no SQLite file`);
-  }
+  const damage = damageOf(database);
+  if (damage !== undefined) return failed(`${database} is damaged: ${damage}`);
   const alarms = alarmsOf(sizes, undefined);
   const told = alarms.map((kind) => `${kind}: ${ALARMS[kind].sentence}`);
   const text = [sizesText(sizes), ...told].join("; ");
@@ -70,15 +66,4 @@ function sizesText({
   readonly walBytes: number;
 }): string {
   return `${bytesText(sizeBytes)}, write-ahead log ${bytesText(walBytes)}`;
-}
-
-function isSqlite(path: string): boolean {
-  const fd = openSync(path, "r");
-  try {
-    const bytes = Buffer.alloc(HEADER.length);
-    readSync(fd, bytes, 0, bytes.length, 0);
-    return bytes.toString("latin1") === HEADER;
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -41,6 +41,17 @@ test("a key that others may read is named, with the command that cures it", asyn
   });
 });
 
+test("a cluster.json that cannot be read is named, and how to go on", async () => {
+  const folder = dataDir();
+  expect(await seen(folder, "files.cluster")).toMatchObject({ outcome: "skipped" });
+
+  writeFileSync(join(folder, "cluster.json"), "{");
+  expect(await seen(folder, "files.cluster")).toMatchObject({
+    outcome: "failed",
+    observed: expect.stringContaining("cluster.json is damaged"),
+  });
+});
+
 test("a data directory that others may write to has failed", async () => {
   const folder = dataDir();
   expect(await seen(folder, "files.data-dir")).toMatchObject({ outcome: "ok" });

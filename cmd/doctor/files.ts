@@ -5,6 +5,7 @@ import { processIdentity } from "#adapters/host/process-identity.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { StatusReport } from "#core/status/report.ts";
 import { k3sFilesIn } from "#embedded/control-plane/k3s/files.ts";
+import { clusterOrDamaged } from "../cluster.ts";
 import type { DataPaths } from "../paths.ts";
 import { type Check, failed, ok, skipped } from "./check.ts";
 
@@ -44,6 +45,18 @@ export function fileChecks(
         return open.length === 0
           ? ok(`${secrets.length} files`)
           : failed(`others may read ${open.join(", ")}`, `chmod 0600 ${open.join(" ")}`);
+      },
+    },
+    {
+      id: "files.cluster",
+      expected: "a cluster.json that can be read",
+      remedy: "fks-node restore FILE --yes, or fks-node reset --yes",
+      async look() {
+        const cluster = await clusterOrDamaged(paths);
+        if (cluster === undefined) return skipped("there is no cluster yet");
+        return cluster === "damaged"
+          ? failed(`${paths.clusterFile} is damaged or from another version of fks-node`)
+          : ok(`cluster ${cluster.name}, network ${cluster.networkId}`);
       },
     },
     {

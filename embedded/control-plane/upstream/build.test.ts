@@ -65,6 +65,6 @@ test("FKS_KUBE_BIN comes first, and must be an executable", async () => {
 
   expect(await ensureKube(options("/bin/true"), never)).toBe("/bin/true");
   expect(await ensureKube(options("/nowhere"), never).catch(String)).toContain(
-    "FKS_KUBE_BIN names /nowhere",
+    "(FKS_KUBE_BIN) names /nowhere",
   );
 });

@@ -41,7 +41,7 @@ async function executableAt(path: string): Promise<string> {
     await access(path, constants.X_OK);
     return path;
   } catch (cause) {
-    const sentence = `FKS_KUBE_BIN names ${path}, which is not an executable file`;
+    const sentence = `--kube-bin (FKS_KUBE_BIN) names ${path}, which is not an executable file`;
     throw new FksError("NotFound", sentence, { cause });
   }
 }
