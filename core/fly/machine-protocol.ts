@@ -30,6 +30,8 @@ export interface Bundle {
   readonly containers: Readonly<Record<string, ContainerBundle>>;
   /** By volume name: the files a `mounts[]` entry of that name shows. */
   readonly volumes: Readonly<Record<string, readonly VolumeFile[]>>;
+  /** By volume name: the image whose files a `mounts[]` entry of that name shows, read-only. */
+  readonly images?: Readonly<Record<string, VolumeImage>>;
   /** Lines for `/etc/hosts` beside the ones every Machine gets. */
   readonly hosts?: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
   /** Kernel parameters of the Machine's own namespaces. */
@@ -161,6 +163,11 @@ export interface ContainerResources {
   readonly memory_bytes?: number;
   /** CPU time against the other containers, 1024 for a core; absent: as its hard limit says. */
   readonly cpu_shares?: number;
+}
+
+export interface VolumeImage {
+  readonly image: string;
+  readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never";
 }
 
 export interface VolumeFile {

@@ -206,6 +206,10 @@ export interface PodVolume {
     readonly defaultMode?: number;
   };
   readonly downwardAPI?: DownwardProjection & { readonly defaultMode?: number };
+  readonly image?: {
+    readonly reference?: string;
+    readonly pullPolicy?: "Always" | "IfNotPresent" | "Never";
+  };
   readonly projected?: {
     readonly defaultMode?: number;
     readonly sources?: readonly VolumeProjection[];

@@ -17,6 +17,7 @@ import { pullCredentialsFor } from "./pull-credentials.ts";
 import { allocatedPod, limitsFor } from "./resize.ts";
 import { podSecurityFor, securityFor } from "./security.ts";
 import type { PodSources, Surroundings } from "./sources.ts";
+import { volumeImagesFor } from "./volume-images.ts";
 import { volumeFilesFor } from "./volumes.ts";
 
 /** What the API server and the Node had to say about the Pod. */
@@ -40,6 +41,7 @@ export function bundleFor(
       membersOf(pod).map(({ container }) => [container.name, containerFor(pod, container, at)]),
     ),
     volumes: volumeFilesFor(pod, at),
+    ...volumeImagesFor(pod),
     ...(hosts.length === 0
       ? {}
       : { hosts: hosts.map(({ ip, hostnames = [] }) => ({ ip, hostnames })) }),

@@ -215,10 +215,10 @@ function isAddressOfPod(fieldPath: string | undefined): boolean {
 
 function volumesFor(pod: Pod, hasProtocol: boolean): readonly ContainerVolume[] {
   return (pod.spec.volumes ?? []).flatMap((volume): readonly ContainerVolume[] => {
-    const { name, emptyDir } = volume;
-    const isFiles = isFilesVolume(volume);
-    if (isFiles && !hasProtocol) return [];
-    if (isFiles) return [{ name, temp_dir: { storage_type: "memory" } }];
+    const { name, emptyDir, image } = volume;
+    const comesLater = isFilesVolume(volume) || image !== undefined;
+    if (comesLater && !hasProtocol) return [];
+    if (comesLater) return [{ name, temp_dir: { storage_type: "memory" } }];
     // A limit of 0 is none.
     const sizeMb = Math.ceil(wholeOf(emptyDir?.sizeLimit ?? "0") / MIB);
     const size = sizeMb > 0 ? { size_mb: sizeMb } : {};

@@ -6,6 +6,7 @@ const strings = z.array(text);
 const count = z.number().int().nonnegative();
 const port = z.number().int().min(1).max(65_535);
 const id = z.number().int().nonnegative();
+const pullPolicy = z.enum(["Always", "IfNotPresent", "Never"]);
 
 const volumeFile = z.looseObject({
   path: text.refine(isInside, "must stay inside the volume"),
@@ -67,7 +68,7 @@ const container = z.looseObject({
   entrypoint: strings.exactOptional(),
   cmd: strings.exactOptional(),
   workingDir: text.exactOptional(),
-  imagePullPolicy: z.enum(["Always", "IfNotPresent", "Never"]).exactOptional(),
+  imagePullPolicy: pullPolicy.exactOptional(),
   resources: z
     .looseObject({
       cpu_millis: z.number().positive().exactOptional(),
@@ -121,6 +122,9 @@ export const endBody = z.looseObject({
 export const bundleBody = z.looseObject({
   containers: z.record(text, container),
   volumes: z.record(text, volumeFilesBody),
+  images: z
+    .record(text, z.looseObject({ image: text, imagePullPolicy: pullPolicy.exactOptional() }))
+    .exactOptional(),
   hosts: z.array(z.looseObject({ ip: text, hostnames: strings })).exactOptional(),
   sysctls: z.record(text, text).exactOptional(),
   sharesProcesses: z.boolean().exactOptional(),

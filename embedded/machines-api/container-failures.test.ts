@@ -30,6 +30,28 @@ test("an image that cannot be pulled is ErrImagePull, then ImagePullBackOff, lon
   expect(container(containerFailed(waiting, "app", failure, 10_000)).notBeforeMs).toBe(30_000);
 });
 
+test("an image of a volume is named as such, also while its pull is backed off", () => {
+  const failure = {
+    reason: "ErrImagePull",
+    message: "denied",
+    image: "model:2",
+    isWorthRetrying: true,
+  };
+  const waiting = containerBacksOff(
+    containerFailed(startedMachine(POD), "app", failure, 0),
+    "app",
+    1_000,
+  );
+
+  expect(container(waiting).shown.waiting?.message).toStartWith('Back-off pulling image "model:2"');
+  expect(waiting.containerEvents.map(({ message }) => message)).toEqual([
+    'Failed to pull image "model:2": denied',
+    "Error: ErrImagePull",
+    'Back-off pulling image "model:2"',
+    "Error: ImagePullBackOff",
+  ]);
+});
+
 test("a name that is none is not tried again", () => {
   const failure = { reason: "InvalidImageName", message: "bad", isWorthRetrying: false };
 

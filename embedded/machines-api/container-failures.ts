@@ -17,6 +17,8 @@ export interface ContainerFailure {
   /** `ErrImagePull`, `InvalidImageName`, `CreateContainerError` … */
   readonly reason: string;
   readonly message: string;
+  /** The image it is about; absent: the container's own. */
+  readonly image?: string;
   /** False: nothing but another configuration can help. */
   readonly isWorthRetrying: boolean;
 }
@@ -30,7 +32,7 @@ export function containerFailed(
 ): MachineRecord {
   const container = containerOf(record, name);
   if (container === undefined) return record;
-  const { reason, message } = failure;
+  const { reason, message, image = container.image } = failure;
   const { next: _next, ...rest } = container;
   const lastState = lastStateOf(container);
   const backOffMs = longer(KUBELET_BACK_OFF, container.failBackOffMs);
@@ -45,9 +47,9 @@ export function containerFailed(
     shown: { waiting: { reason, message } },
     failBackOffMs: backOffMs,
     notBeforeMs: nowMs + backOffMs,
-    ...(reason === "ErrImagePull" ? { next: backOffOf(container.image, message, nowMs) } : {}),
+    ...(reason === "ErrImagePull" ? { next: backOffOf(image, message, nowMs) } : {}),
   };
-  const detail = reason === "ErrImagePull" ? `Failed to pull image "${container.image}": ` : "";
+  const detail = reason === "ErrImagePull" ? `Failed to pull image "${image}": ` : "";
   const first = told(
     withContainer(record, waiting),
     name,
@@ -84,6 +86,7 @@ function backOffOf(
   return {
     atMs: nowMs + FAILURE_SHOWN_MS,
     reason: "ImagePullBackOff",
+    image,
     message: `Back-off pulling image "${image}": ErrImagePull: ${message}`,
   };
 }
@@ -100,7 +103,8 @@ export function containerBacksOff(
   const shown = { waiting: { reason: next.reason, message: next.message } };
   const changed = withContainer(record, { ...rest, shown });
   if (next.reason !== "ImagePullBackOff") return changed;
-  const backOff = normal("BackOff", `Back-off pulling image "${container.image}"`);
+  const { image = container.image } = next;
+  const backOff = normal("BackOff", `Back-off pulling image "${image}"`);
   const failed = warning("Failed", `Error: ${next.reason}`);
   return told(told(changed, name, backOff, nowMs), name, failed, nowMs);
 }

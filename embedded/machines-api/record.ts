@@ -115,7 +115,13 @@ export interface ContainerRecord {
   /** Starts after a crash, for `max_retries`. */
   readonly retries: number;
   /** What it shows from `atMs` on while it waits. */
-  readonly next?: { readonly atMs: number; readonly reason: string; readonly message: string };
+  readonly next?: {
+    readonly atMs: number;
+    readonly reason: string;
+    readonly message: string;
+    /** Of an image that cannot be had; absent: the container's own. */
+    readonly image?: string;
+  };
   /** It is ended though its Machine goes on. */
   readonly ending?: ContainerEnding;
   readonly preStop?: "runs" | "done";

@@ -2,11 +2,8 @@
 import { FksError, messageOf } from "#core/errors.ts";
 import type { ContainerResources } from "#core/fly/machine-protocol.ts";
 import { normal, told } from "./container-events.ts";
-import {
-  type ContainerFailure,
-  containerFailed,
-  containerNotRunnable,
-} from "./container-failures.ts";
+import { containerNotRunnable } from "./container-failures.ts";
+import { failed, imagesFor } from "./container-images.ts";
 import { containerLaunched, containerStarted, containerStarting } from "./container-life.ts";
 import { runPostStart } from "./hooks.ts";
 import type { Image } from "./images/images.ts";
@@ -14,17 +11,15 @@ import { machineFailed } from "./machine-life.ts";
 import { policyOf } from "./policy.ts";
 import { containerOf, type MachineRecord, withContainer } from "./record.ts";
 import type { StartedUser } from "./runtime/runtime.ts";
-import { containerSpecFor, imageIdOf, pulledMessage } from "./specs.ts";
+import { containerSpecFor, imageIdOf } from "./specs.ts";
 import type { Work } from "./work.ts";
-
-/** A pull is told of once it takes longer than this: an image that is here needs no `Pulling`. */
-const PULL_SHOWN_MS = 200;
 
 /** Image, written intent, start, written start. */
 export async function runContainer(work: Work, name: string): Promise<void> {
   const { slot, change, signal } = work;
-  const image = await imageFor(work, name);
-  if (image === undefined) return;
+  const images = await imagesFor(work, name);
+  if (images === undefined) return;
+  const { image, volumeImages } = images;
   const container = containerOf(slot.record, name);
   if (container?.phase !== "pending" || signal.aborted) return;
 
@@ -33,6 +28,7 @@ export async function runContainer(work: Work, name: string): Promise<void> {
     container,
     attempt: slot.record.attempts[name] ?? 0,
     image,
+    volumeImages,
     address: work.addresses.of(slot.record.serial),
     bundle: work.bundles.read(slot.record.id),
   });
@@ -42,8 +38,10 @@ export async function runContainer(work: Work, name: string): Promise<void> {
     return failed(work, name, { reason, message, isWorthRetrying });
   }
   change((record, { nowMs }) => {
-    const wanted = container.image;
-    const pulled = told(record, name, normal("Pulled", pulledMessage(image, wanted)), nowMs);
+    const pulled = images.pulled.reduce(
+      (known, message) => told(known, name, normal("Pulled", message), nowMs),
+      record,
+    );
     return containerStarting(withImage(pulled, name, image), name, nowMs);
   });
   const { cpuMillis, memoryBytes, cpuShares } = result.spec;
@@ -81,66 +79,6 @@ function withStart(
   return withContainer(record, { ...container, user, resources });
 }
 
-async function imageFor(work: Work, name: string): Promise<Image | undefined> {
-  const { slot, images, clock, change, signal } = work;
-  const reference = containerOf(slot.record, name)?.image ?? "";
-  const bundle = work.bundles.read(slot.record.id);
-  const pulling = new AbortController();
-  let isTold = false;
-  const tell = (): void => {
-    if (isTold || signal.aborted) return;
-    isTold = true;
-    change((record, { nowMs }) =>
-      told(record, name, normal("Pulling", `Pulling image "${reference}"`), nowMs),
-    );
-  };
-  clock.after(
-    PULL_SHOWN_MS,
-    () => {
-      try {
-        tell();
-      } catch (err) {
-        work.log.warn("event not written", { machine: slot.record.id, container: name, err });
-      }
-    },
-    pulling.signal,
-  );
-  try {
-    const pullPolicy = bundle?.containers[name]?.imagePullPolicy ?? "IfNotPresent";
-    const credentials = bundle?.pullCredentials;
-    const request = {
-      reference,
-      pullPolicy,
-      ...(credentials === undefined ? {} : { credentials }),
-    };
-    const image = await images.ensure(request, signal).catch((error: unknown) => {
-      if (signal.aborted) throw error;
-      const failure = pullFailureOf(error, reference);
-      if (failure.reason === "ErrImagePull") tell();
-      failed(work, name, failure);
-    });
-    if (image?.source === "pulled") tell();
-    const signalName = image?.config.StopSignal;
-    if (signalName !== undefined) slot.imageSignals.set(name, signalName);
-    return image ?? undefined;
-  } finally {
-    pulling.abort();
-  }
-}
-
-/** The kubelet's reasons for an image that cannot be had. */
-function pullFailureOf(error: unknown, reference: string): ContainerFailure {
-  const message = messageOf(error);
-  if (FksError.is(error, "InvalidInput")) {
-    return { reason: "InvalidImageName", message, isWorthRetrying: false };
-  }
-  if (FksError.is(error, "NotFound") && message.startsWith("ErrImageNeverPull")) {
-    const text = `Container image "${reference}" is not present with pull policy of Never`;
-    return { reason: "ErrImageNeverPull", message: text, isWorthRetrying: true };
-  }
-  return { reason: "ErrImagePull", message, isWorthRetrying: true };
-}
-
 function withImage(record: MachineRecord, name: string, image: Image): MachineRecord {
   const container = containerOf(record, name);
   if (container === undefined) return record;
@@ -170,12 +108,4 @@ function startFailed(work: Work, name: string, error: unknown): void {
     );
   }
   work.change((record, { nowMs }) => containerNotRunnable(record, name, message, nowMs));
-}
-
-function failed(work: Work, name: string, failure: ContainerFailure): void {
-  work.change((record, moment) => {
-    const waiting = containerFailed(record, name, failure, moment.nowMs);
-    if (policyOf(record.config).keepsTrying) return waiting;
-    return machineFailed(waiting, `${failure.reason}: ${failure.message}`, moment);
-  });
 }

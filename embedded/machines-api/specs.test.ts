@@ -29,6 +29,7 @@ interface Given {
   readonly machine?: MachineConfig;
   readonly bundle?: Bundle;
   readonly image?: ImageConfig;
+  readonly volumeImages?: ReadonlyMap<string, Image>;
 }
 
 function specOf(given: Given): SpecResult {
@@ -41,6 +42,7 @@ function specOf(given: Given): SpecResult {
     container: container(record),
     attempt: 0,
     image: image(given.image),
+    volumeImages: given.volumeImages ?? new Map(),
     address: ADDRESS,
     bundle: given.bundle,
   });
@@ -168,4 +170,23 @@ test("the event Pulled tells where an image came from", () => {
   expect(pulledMessage(image({}, { source: "loaded" }), "web:1")).toContain(
     "was loaded from a file",
   );
+});
+
+test("a volume that shows an image is that image's root, whatever the config calls it", () => {
+  const given = {
+    machine: { volumes: [{ name: "model", temp_dir: { storage_type: "memory" } }] },
+    bundle: bundleOf({ mounts: [{ name: "model", path: "/model", subPath: "weights" }] }),
+    volumeImages: new Map([["model", image({}, { root: "/images/cc" })]]),
+  } as const;
+  const result = specOf(given);
+
+  const volume = { name: "model", kind: "image", imageRoot: "/images/cc", files: [] } as const;
+  expect(result.ok && result.spec.mounts).toEqual([
+    {
+      volume: { ...volume, sizeMb: undefined },
+      path: "/model",
+      subPath: "weights",
+      readOnly: false,
+    },
+  ]);
 });

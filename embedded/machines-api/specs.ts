@@ -8,12 +8,7 @@ import type {
   MachineConfig,
   MachineFile,
 } from "#core/fly/machine.ts";
-import type {
-  Bundle,
-  ContainerBundle,
-  ContainerMount,
-  VolumeFile,
-} from "#core/fly/machine-protocol.ts";
+import type { Bundle, ContainerBundle } from "#core/fly/machine-protocol.ts";
 import { RESOLVER } from "#core/fly/network.ts";
 import type { Image } from "./images/images.ts";
 import { configOf } from "./policy.ts";
@@ -25,9 +20,8 @@ import type {
   FileSpec,
   MachineAddress,
   MachineSpec,
-  MountSpec,
-  VolumeSpec,
 } from "./runtime/runtime.ts";
+import { mountsOf } from "./volume-specs.ts";
 
 const MIB = 1024 * 1024;
 const DEFAULT_GUEST: GuestConfig = { cpu_kind: "shared", cpus: 1, memory_mb: 256 };
@@ -85,6 +79,8 @@ interface SpecSource {
   readonly container: ContainerRecord;
   readonly attempt: number;
   readonly image: Image;
+  /** By name of the volume the image it shows. */
+  readonly volumeImages: ReadonlyMap<string, Image>;
   readonly address: MachineAddress;
   readonly bundle: Bundle | undefined;
 }
@@ -95,7 +91,7 @@ export function containerSpecFor(source: SpecSource): SpecResult {
   const config = configOf(record, container.name);
   if (config === undefined) return refused(`container "${container.name}" is not in the config`);
   const given = bundle?.containers[container.name] ?? {};
-  const mounts = mountsOf(record.config, config, bundle);
+  const mounts = mountsOf(record.config, config, bundle, source.volumeImages);
   if (typeof mounts === "string") return refused(mounts);
   const files = filesOf([...(record.config.files ?? []), ...(config.files ?? [])]);
   if (typeof files === "string") return refused(files);
@@ -217,49 +213,6 @@ function platformEnv({ record, image, address }: SpecSource): Record<string, str
     FLY_PROCESS_GROUP: record.config.metadata?.["fly_process_group"] ?? "app",
     FLY_VM_MEMORY_MB: String(guestOf(record.config).memory_mb),
     PRIMARY_REGION: record.region,
-  };
-}
-
-function mountsOf(
-  machine: MachineConfig,
-  config: ContainerConfig,
-  bundle: Bundle | undefined,
-): readonly MountSpec[] | string {
-  const mounts: MountSpec[] = [];
-  const given = bundle?.containers[config.name] ?? {};
-  const wanted: readonly ContainerMount[] = given.mounts ?? config.mounts ?? [];
-  for (const { name, path, subPath, readOnly } of wanted) {
-    const volume = volumeOf(machine, name, bundle);
-    if (volume === undefined) return `volume "${name}" of mount "${path}" is not defined`;
-    mounts.push({
-      volume,
-      path,
-      ...(subPath === undefined ? {} : { subPath }),
-      readOnly: readOnly ?? given.readOnlyMounts?.includes(name) ?? false,
-    });
-  }
-  return mounts;
-}
-
-function volumeOf(
-  { volumes = [] }: MachineConfig,
-  name: string,
-  bundle: Bundle | undefined,
-): VolumeSpec | undefined {
-  const files = bundle?.volumes[name];
-  if (files !== undefined) return filesVolume(name, files);
-  const volume = volumes.find((other) => other.name === name);
-  if (volume === undefined) return undefined;
-  const kind = volume.temp_dir?.storage_type === "memory" ? "memory" : "disk";
-  return { name, kind, sizeMb: volume.temp_dir?.size_mb, files: [] };
-}
-
-export function filesVolume(name: string, files: readonly VolumeFile[]): VolumeSpec {
-  return {
-    name,
-    kind: "files",
-    sizeMb: undefined,
-    files: files.map(({ path, mode, content }) => ({ path, mode, content: bytesOf(content) })),
   };
 }
 

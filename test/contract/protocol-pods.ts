@@ -140,6 +140,24 @@ function contents(given: Given): void {
     expect(await said(world, ref)).toMatch(/^in\n5000 2777\n.*Read-only/s);
   });
 
+  it("a mount shows the files of an image, and waits for one that cannot be had", async () => {
+    const world = given();
+    const mounts = [{ name: "v", path: "/image" }];
+    const shown = (image: string): Partial<Bundle> => ({
+      containers: { main: { mounts } },
+      images: { v: { image, imagePullPolicy: "Never" } },
+    });
+    const there = await bundled(world, "ls /image/bin/busybox; echo x 2>&1 > /image/y", shown(world.image));
+    const absent = await bundled(world, "true", shown("fks-contract/absent:1"));
+
+    expect(await said(world, there)).toMatch(/busybox\n.*Read-only/s);
+    const { state } = await mainWhen(world, absent, (main) => main.state.waiting !== undefined);
+    expect(state.waiting).toEqual({
+      reason: "ErrImageNeverPull",
+      message: 'Container image "fks-contract/absent:1" is not present with pull policy of Never',
+    });
+  });
+
   it("the termination file becomes the message of the end, else the last of the log", async () => {
     const world = given();
     const terminationMessage = { path: "/dev/termination-log", fallsBackToLogs: true };
@@ -159,7 +177,7 @@ function contents(given: Given): void {
     const world = given();
     const ref = await bundled(
       world,
-      "head -c 2000000 /dev/zero > /v/full; touch /v/done; sleep 100",
+      "head -c 1000000 /dev/zero | tee /full /d/full; head -c 2000000 /dev/zero > /v/full; sleep 100",
       {},
       { mounts: [{ name: "v", path: "/v" }] },
       { volumes: [{ name: "v", temp_dir: { storage_type: "memory", size_mb: 4 } }] },

@@ -4,7 +4,6 @@ import { carried, type PodField, refused, type Values } from "./field.ts";
 const REFUSED_SOURCES: Readonly<Record<string, readonly string[]>> = {
   "Claims are not carried yet.": ["persistentVolumeClaim", "ephemeral"],
   "A Machine cannot see the host's files.": ["hostPath"],
-  "Machines mount no images as volumes yet.": ["image"],
   "A Machine has no driver for it.": [
     "csi",
     "nfs",
@@ -82,6 +81,8 @@ export const VOLUME_FIELDS: readonly PodField[] = [
   carried("projected.sources[].downwardAPI.items[].fieldRef.apiVersion", "Always `v1`."),
   fed("projected.sources[].downwardAPI.items[].fieldRef.fieldPath", LIVE_POD, OTHER_FIELD),
   fed("projected.sources[].downwardAPI.items[].resourceFieldRef", "A number, rounded up."),
+  fed("image.reference", "The image's files, read-only; nothing in them is run."),
+  fed("image.pullPolicy", "As a kubelet follows it, at each start of a container."),
   refused("projected.sources[].clusterTrustBundle", "Trust bundles are not carried."),
   refused("projected.sources[].podCertificate", "Certificates for Pods are not issued."),
   ...Object.entries(REFUSED_SOURCES).flatMap(([sentence, sources]) =>

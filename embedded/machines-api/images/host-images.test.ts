@@ -295,6 +295,22 @@ describe("removing an image", () => {
     }
   });
 
+  test("keeps the root that some container shows as a volume", async () => {
+    using here = testImages();
+    const one = image("one:1");
+    await here.images.load(archived(here, ociArchive([one])), never);
+    const root = join(here.folder, "roots", one.config.digest.slice(7));
+    const at = join(here.folder, "at");
+    mkdirSync(at);
+    expect(Bun.spawnSync(["mount", "--bind", root, at]).exitCode).toBe(0);
+    try {
+      await here.images.remove("one:1", none);
+      expect(readFileSync(join(root, "text"), "utf8")).toBe("one:1");
+    } finally {
+      Bun.spawnSync(["umount", at]);
+    }
+  });
+
   test("says so when there is none", async () => {
     using here = testImages();
     expect(await failureOf(here.images.remove("web:1", none))).toBe(

@@ -76,7 +76,7 @@ function collect(
   inUse: ReadonlySet<string>,
 ): void {
   const records = [...refs.values()];
-  const mounted = mountedRoots(join(content.folder, "roots"));
+  const mounted = mountedRoots();
   const roots = new Set([...records.map(({ config }) => config), ...inUse, ...mounted]);
   // A config outlives its name as long as its root does: it says how to run what is in there.
   const blobs = new Set([...records.flatMap((record) => blobsOf(content, record)), ...roots]);

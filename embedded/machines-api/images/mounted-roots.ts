@@ -1,16 +1,14 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /**
- * Digests of the roots below `folder` that some overlay in any mount namespace of this host stands
- * on: taking such a root away would break a container that runs.
+ * Digests of the roots that some overlay in any mount namespace of this host stands on, or that are
+ * mounted themselves: taking such a root away would break a container that runs. Roots of another
+ * folder of images count too, since a mount is told by its path on its own disk.
  */
-export function mountedRoots(folder: string): ReadonlySet<string> {
+export function mountedRoots(): ReadonlySet<string> {
   const digests = new Set<string>();
   for (const table of mountTables()) {
-    for (const line of table.split("\n")) {
-      if (!line.includes(folder)) continue;
-      for (const [, hex] of line.matchAll(/roots\/([0-9a-f]{64})/g)) digests.add(`sha256:${hex}`);
-    }
+    for (const [, hex] of table.matchAll(/roots\/([0-9a-f]{64})/g)) digests.add(`sha256:${hex}`);
   }
   return digests;
 }

@@ -9,7 +9,7 @@ import { containerAdded, delivered, endAsked } from "../machine-life.ts";
 import { policyOf } from "../policy.ts";
 import { containerOf, type MachineRecord } from "../record.ts";
 import type { Api } from "../routes/context.ts";
-import { filesVolume } from "../specs.ts";
+import { filesVolume } from "../volume-specs.ts";
 
 /** Takes in what a Machine's containers wait for; running ones see new files at once. */
 export async function deliver(

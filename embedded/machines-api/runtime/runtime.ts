@@ -161,16 +161,21 @@ export interface ContainerSpec {
 export interface MountSpec {
   readonly volume: VolumeSpec;
   readonly path: string;
-  /** A file or folder of the volume, made when it is not there; never leads out of it. */
+  /** A file or folder of the volume, made when it is not there (in an image never); never leads out. */
   readonly subPath?: string;
   readonly readOnly: boolean;
 }
 
-/** `disk` and `memory` start empty and live as long as the Machine; `files` shows given files. */
+/**
+ * `disk` and `memory` start empty and live as long as the Machine; `files` shows given files,
+ * `image` those of an unpacked image, and nothing in it can be run.
+ */
 export interface VolumeSpec {
   readonly name: string;
-  readonly kind: "disk" | "memory" | "files";
+  readonly kind: "disk" | "memory" | "files" | "image";
   readonly sizeMb: number | undefined;
+  /** Of an image: its flattened root on this host. */
+  readonly imageRoot?: string;
   readonly files: readonly {
     readonly path: string;
     readonly mode: number;
@@ -236,14 +241,19 @@ export interface ContainerStats {
   readonly pageFaults: number;
   readonly majorPageFaults: number;
   readonly processes: number;
-  /** What it wrote into its root file system. */
-  readonly rootBytes: number;
+  /** What it wrote into its root file system; absent while that is being counted. */
+  readonly rootBytes?: number;
+  readonly rootInodes?: number;
+  /** Its logs, those of earlier starts too. */
+  readonly logBytes?: number;
+  readonly logInodes?: number;
 }
 
 export interface VolumeStats {
   readonly name: string;
   readonly usedBytes: number;
-  /** Absent: as much as the host has. */
+  readonly usedInodes?: number;
+  /** Absent: it is on disk, with as much as the host has. */
   readonly capacityBytes?: number;
 }
 

@@ -218,3 +218,28 @@ describe("the termination file", () => {
     expect(await world.runtime.terminationMessage(other, world.signal)).toBe("");
   });
 });
+
+const shown = (): VolumeSpec => ({ ...volume("image"), imageRoot: world.imageRoot });
+
+describe("a volume that shows an image", () => {
+  test("has the image's files, and nothing of them can be changed or run", async () => {
+    const { id } = await containers.run(FOREVER, { mounts: [at("/image", shown())] });
+
+    expect(await containers.sh(id, "ls /image/bin/busybox")).toBe("/image/bin/busybox\n");
+    expect(await containers.sh(id, "touch /image/new")).toContain("Read-only file system");
+    expect(await containers.sh(id, "/image/bin/busybox true")).toContain("Permission denied");
+  });
+
+  test("may show a part of it, and never one that is not there", async () => {
+    const machine = await containers.newMachine();
+    const { id } = await containers.start(machine, FOREVER, { mounts: [at("/b", shown(), "bin")] });
+    expect(await containers.sh(id, "ls /b/busybox")).toBe("/b/busybox\n");
+
+    const mounts = [at("/b", shown(), "no/such")];
+    const container = containerSpec(world, machine, FOREVER, { name: "other", mounts });
+    expect(await failureOf(world.runtime.start(container, world.signal))).toBe(
+      'NotFound: ImageVolumeMountFailed: image volume "image": subpath "no/such": no such file or directory',
+    );
+    expect(existsSync(`${world.imageRoot}/no`)).toBe(false);
+  });
+});

@@ -1,5 +1,5 @@
 /** What a container sees of its Machine's and the host's files. Pure. */
-import type { ContainerSpec } from "../runtime.ts";
+import type { ContainerSpec, MountSpec } from "../runtime.ts";
 
 export interface OciMount {
   readonly destination: string;
@@ -40,13 +40,18 @@ function depthOf({ destination }: OciMount): number {
 
 function ownMounts(container: ContainerSpec, paths: MountPaths): readonly OciMount[] {
   const { mounts, terminationMessagePath: termination } = container;
-  const volumes = mounts.map(({ volume, path, readOnly }, index) =>
-    // Files belong to who delivers them.
-    bind(path, paths.mounts[index] ?? "", readOnly || volume.kind === "files" ? ["ro"] : ["rw"]),
+  const volumes = mounts.map((mount, index) =>
+    bind(mount.path, paths.mounts[index] ?? "", accessOf(mount)),
   );
   return termination === undefined || mounts.some(({ path }) => path === termination)
     ? volumes
     : [...volumes, bind(termination, paths.termination, ["rw"])];
+}
+
+function accessOf({ volume: { kind }, readOnly }: MountSpec): readonly string[] {
+  if (kind === "image") return ["ro", ...NO_EXEC];
+  // Files belong to who delivers them.
+  return readOnly || kind === "files" ? ["ro"] : ["rw"];
 }
 
 function systemMounts(paths: MountPaths, isPrivileged: boolean): readonly OciMount[] {

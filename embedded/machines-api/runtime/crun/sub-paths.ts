@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { FksError } from "#core/errors.ts";
+import { FksError, messageOf } from "#core/errors.ts";
 import type { ContainerSpec } from "../runtime.ts";
 import { ENOENT, makeFolderIn, mountOpen, openBeneath, unmount } from "./libc.ts";
 
@@ -20,7 +20,8 @@ const O_PATH = 0o10_000_000;
 
 /**
  * What each mount of a container shows: its volume, or a part of it that is mounted below `folder`.
- * Throws FksError `InvalidInput`, in the kubelet's words, for a part that is none of the volume.
+ * Throws FksError `InvalidInput`, in the kubelet's words, for a part that is none of the volume, and
+ * `NotFound` for one that an image does not have.
  */
 export function mountSources(
   { id, mounts }: ContainerSpec,
@@ -31,9 +32,11 @@ export function mountSources(
     const source = volumes[volume.name] ?? "";
     if (subPath === "" || subPath === ".") return source;
     const target = `${folder}/${index}`;
+    const isImage = volume.kind === "image";
     try {
-      mountPart(source, subPath, target);
+      mountPart(source, subPath, target, isImage ? noPart : madePart);
     } catch (error) {
+      if (isImage) throw imagePartError(volume.name, subPath, error);
       const words = `failed to prepare subPath for volumeMount "${volume.name}" of container "${id.name}"`;
       throw new FksError("InvalidInput", words, { cause: error });
     }
@@ -53,8 +56,17 @@ export function removeMountSources(folder: string): void {
   rmdirSync(folder);
 }
 
-function mountPart(volume: string, subPath: string, target: string): void {
-  const part = openPart(volume, subPath);
+/** In the words of a container runtime, which the kubelet passes on. */
+function imagePartError(volume: string, subPath: string, cause: unknown): FksError {
+  const words = `ImageVolumeMountFailed: image volume "${volume}": subpath "${subPath}": ${messageOf(cause)}`;
+  return new FksError("NotFound", words, { cause });
+}
+
+/** Makes a part that is missing, or refuses to. */
+type Make = (root: number, names: readonly string[]) => number;
+
+function mountPart(volume: string, subPath: string, target: string, make: Make): void {
+  const part = openPart(volume, subPath, make);
   try {
     mkdirSync(dirname(target), { recursive: true });
     if (fstatSync(part).isDirectory()) mkdirSync(target);
@@ -65,8 +77,7 @@ function mountPart(volume: string, subPath: string, target: string): void {
   }
 }
 
-/** Folders that are missing are made, as open as the volume itself. */
-function openPart(volume: string, subPath: string): number {
+function openPart(volume: string, subPath: string, make: Make): number {
   const names = subPath.split("/").filter((name) => name !== "" && name !== ".");
   if (subPath.startsWith("/") || names.includes("..")) throw new Error(`${subPath} leads out`);
   const root = openSync(volume, O_PATH | constants.O_DIRECTORY);
@@ -77,12 +88,17 @@ function openPart(volume: string, subPath: string): number {
     if (found === -ENOENT) found = openBeneath(root, path, O_PATH);
     if (found >= 0) return found;
     if (found !== -ENOENT) throw new Error(`cannot open ${subPath}: errno ${-found}`);
-    return madePart(root, names);
+    return make(root, names);
   } finally {
     closeSync(root);
   }
 }
 
+function noPart(): never {
+  throw new Error("no such file or directory");
+}
+
+/** Folders that are missing are made, as open as the volume itself. */
 function madePart(root: number, names: readonly string[]): number {
   const mode = fstatSync(root).mode & 0o7777;
   let parent = openBeneath(root, ".", O_PATH);

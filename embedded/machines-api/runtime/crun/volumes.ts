@@ -49,6 +49,8 @@ export async function ensureVolume(
       await giveTo(folder, fsGroup, FILES_MODE);
       await replaceFiles(folder, volume.files, nowMs);
       break;
+    case "image":
+      break;
   }
   return folder;
 }
@@ -86,10 +88,11 @@ export function ensureTmpfs(folder: string, bytes: number, mode = OPEN_MODE): bo
   return true;
 }
 
-function volumeFolder(machine: VolumeFolders, { kind, name }: VolumeSpec): string {
+function volumeFolder(machine: VolumeFolders, { kind, name, imageRoot }: VolumeSpec): string {
   if (!/^[\w][\w.-]*$/.test(name)) {
     throw new FksError("InvalidInput", `a volume cannot be called ${JSON.stringify(name)}`);
   }
+  if (kind === "image") return imageRoot ?? "";
   const parents = { disk: machine.disks, memory: machine.memories, files: machine.files };
   return `${parents[kind]}/${name}`;
 }

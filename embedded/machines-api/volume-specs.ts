@@ -1,0 +1,67 @@
+/** The volumes of a Machine as its runtime is told of them. Pure. */
+import type { ContainerConfig, MachineConfig } from "#core/fly/machine.ts";
+import type { Bundle, ContainerMount, VolumeFile } from "#core/fly/machine-protocol.ts";
+import type { Image } from "./images/images.ts";
+import type { MountSpec, VolumeSpec } from "./runtime/runtime.ts";
+
+/** What a container mounts; the bundle's word wins over the config's. */
+export function mountsWanted(
+  config: ContainerConfig | undefined,
+  name: string,
+  bundle: Bundle | undefined,
+): readonly ContainerMount[] {
+  return bundle?.containers[name]?.mounts ?? config?.mounts ?? [];
+}
+
+/** The container's mounts, or which of them has no volume. */
+export function mountsOf(
+  machine: MachineConfig,
+  config: ContainerConfig,
+  bundle: Bundle | undefined,
+  images: ReadonlyMap<string, Image>,
+): readonly MountSpec[] | string {
+  const mounts: MountSpec[] = [];
+  const given = bundle?.containers[config.name] ?? {};
+  for (const { name, path, subPath, readOnly } of mountsWanted(config, config.name, bundle)) {
+    const volume = imageVolume(name, images.get(name)) ?? volumeOf(machine, name, bundle);
+    if (volume === undefined) return `volume "${name}" of mount "${path}" is not defined`;
+    mounts.push({
+      volume,
+      path,
+      ...(subPath === undefined ? {} : { subPath }),
+      readOnly: readOnly ?? given.readOnlyMounts?.includes(name) ?? false,
+    });
+  }
+  return mounts;
+}
+
+function volumeOf(
+  { volumes = [] }: MachineConfig,
+  name: string,
+  bundle: Bundle | undefined,
+): VolumeSpec | undefined {
+  const files = bundle?.volumes[name];
+  if (files !== undefined) return filesVolume(name, files);
+  const volume = volumes.find((other) => other.name === name);
+  if (volume === undefined) return undefined;
+  const kind = volume.temp_dir?.storage_type === "memory" ? "memory" : "disk";
+  return { name, kind, sizeMb: volume.temp_dir?.size_mb, files: [] };
+}
+
+function imageVolume(name: string, image: Image | undefined): VolumeSpec | undefined {
+  if (image === undefined) return undefined;
+  return { name, kind: "image", imageRoot: image.root, sizeMb: undefined, files: [] };
+}
+
+export function filesVolume(name: string, files: readonly VolumeFile[]): VolumeSpec {
+  return {
+    name,
+    kind: "files",
+    sizeMb: undefined,
+    files: files.map(({ path, mode, content }) => ({
+      path,
+      mode,
+      content: Buffer.from(content, "base64"),
+    })),
+  };
+}
