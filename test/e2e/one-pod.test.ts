@@ -202,19 +202,27 @@ describe("one Pod, end to end", () => {
   });
 
   test("a graceful deletion lets the container finish, then Pod and Machine are gone", async () => {
-    const command = ["sh", "-c", "trap 'echo bye; exit 0' TERM; while :; do sleep 0.1; done"];
+    const loop = "trap 'echo bye; exit 0' TERM; echo hello; while :; do sleep 0.1; done";
+    const command = ["sh", "-c", loop];
     await cluster.apply(
       podOf("polite", { spec: { terminationGracePeriodSeconds: 20 }, container: { command } }),
     );
     const pod = await podWhen(cluster, "polite", isRunning);
     const address = pod.status?.podIP ?? "";
-    const following = cluster.kubectl(["logs", "-f", "polite"]);
-    await Bun.sleep(500);
+    await using following = Bun.spawn([...cluster.kubectlCommand(["logs", "-f", "polite"])], {
+      stdout: "pipe",
+      stderr: "ignore",
+      env: { ...process.env, ...cluster.env },
+    });
+    const output = following.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    // It follows from here on, however long kubectl took to start.
+    expect((await output.read()).value).toBe("hello\n");
 
     const startedAt = performance.now();
     await cluster.kubectl(["delete", "pod", "polite"]);
     expect(performance.now() - startedAt).toBeLessThan(10_000);
-    expect(await following).toBe("bye\n");
+    expect((await output.read()).value).toBe("bye\n");
+    expect(await following.exited).toBe(0);
     await podGone(cluster, "polite");
     const silent = fetch(`http://[${address}]:8080/`, { signal: AbortSignal.timeout(2_000) });
     expect(await silent.catch(() => "silent")).toBe("silent");
