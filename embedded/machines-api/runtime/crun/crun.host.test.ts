@@ -323,6 +323,24 @@ describe("exec", () => {
     await eventually(async () => expect((await exec(id, ["ps"])).stdout).not.toContain("777"));
   });
 
+  test.each([false, true])(
+    "that is given up at any moment of its start leaves nothing behind (tty: %p)",
+    async (tty) => {
+      const { id } = await run(FOREVER);
+      const cut = async (afterMs: number): Promise<void> => {
+        const stop = AbortSignal.timeout(afterMs);
+        const request = { command: ["sleep", "777"], tty };
+        await world.runtime.exec(id, request, stop).catch(String);
+      };
+
+      for (let round = 0; round < 5; round += 1) {
+        await Promise.all(Array.from({ length: 8 }, (_, at) => cut(10 * (at + round))));
+      }
+
+      expect((await exec(id, ["ps"])).stdout).not.toContain("777");
+    },
+  );
+
   test("on a terminal knows its size, hears of another and takes input", async () => {
     const { id } = await run(FOREVER);
     const out = collector();

@@ -1,5 +1,6 @@
 import { sleep } from "#core/ports/clock.ts";
 import type { ExecRequest } from "#core/ports/machine-protocol.ts";
+import { exitCodeOf } from "./exec-end.ts";
 import { type ExecTarget, execArgvFor } from "./exec-target.ts";
 import { DRAIN_MS, pumpIn } from "./pump.ts";
 import { pumpSizes } from "./pump-sizes.ts";
@@ -28,7 +29,7 @@ export async function execWithTerminal(
 
   function send(bytes: Uint8Array): void {
     unsentBytes += bytes.length;
-    if (unsentBytes > PAUSE_BYTES && !isPaused) {
+    if (unsentBytes > PAUSE_BYTES && !isPaused && !signal.aborted) {
       isPaused = true;
       child.kill("SIGSTOP");
     }
@@ -58,7 +59,7 @@ export async function execWithTerminal(
     data: (_terminal, data) => send(new Uint8Array(data)),
     exit: () => closed.resolve(),
   });
-  const child = Bun.spawn(execArgvFor(target), { terminal, signal, killSignal: "SIGKILL" });
+  const child = Bun.spawn(execArgvFor(target), { terminal });
   const input =
     request.stdin === undefined
       ? undefined
@@ -79,7 +80,7 @@ export async function execWithTerminal(
     .then(tellSize)
     .catch(() => {});
   try {
-    const code = await child.exited;
+    const code = await exitCodeOf(child, target, signal);
     ended.abort();
     await Promise.race([closed.promise, sleep(target.clock, DRAIN_MS, signal)]);
     await Promise.all([sending, input, resizes, again]);

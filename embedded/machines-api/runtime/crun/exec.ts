@@ -4,10 +4,10 @@ import { dirname } from "node:path";
 import { FksError } from "#core/errors.ts";
 import type { ExitStatus } from "#core/fly/machine-protocol.ts";
 import type { ExecRequest } from "#core/ports/machine-protocol.ts";
+import { exitCodeOf } from "./exec-end.ts";
 import { type ExecTarget, execArgvFor, execProcessFor } from "./exec-target.ts";
 import { execWithTerminal } from "./exec-terminal.ts";
 import type { OciConfig } from "./oci-config.ts";
-import { pidIn } from "./processes.ts";
 import { pumpIn, pumpOut } from "./pump.ts";
 
 /** A shell's word for a command that is not there. */
@@ -33,8 +33,6 @@ export async function execInContainer(
   await writeFile(target.processFile, JSON.stringify(execProcessFor(config, request)), {
     mode: 0o600,
   });
-  const kill = (): void => killGroup(target.pidFile);
-  signal.addEventListener("abort", kill, { once: true });
   try {
     const run = request.tty ? execWithTerminal : execWithPipes;
     const ended = await run(target, request, signal);
@@ -45,9 +43,6 @@ export async function execInContainer(
     const hasSignal = number > 0 && number <= SIGNAL_MAX;
     return hasSignal ? { exitCode: code, signal: number } : { exitCode: code };
   } finally {
-    signal.removeEventListener("abort", kill);
-    // The runtime may have written the pid after the abort.
-    if (signal.aborted) kill();
     await Promise.all([rm(target.pidFile, { force: true }), rm(target.processFile)]);
   }
 }
@@ -63,8 +58,6 @@ async function execWithPipes(
     stdout: "pipe",
     stderr: "pipe",
     lazy: true,
-    signal,
-    killSignal: "SIGKILL",
   });
   const ended = new AbortController();
   const options = { ended: child.exited, clock: target.clock };
@@ -73,21 +66,8 @@ async function execWithPipes(
     stdin === undefined || child.stdin === undefined
       ? undefined
       : pumpIn(stdin, child.stdin, ended.signal);
-  const code = await child.exited;
+  const code = await exitCodeOf(child, target, signal);
   ended.abort();
   await Promise.all([...outputs, input]);
   return code;
-}
-
-function killGroup(pidFile: string): void {
-  const pid = pidIn(pidFile);
-  if (pid === undefined) return;
-  // The command leads its own group where the runtime made it one; else it is killed alone.
-  for (const target of [-pid, pid]) {
-    try {
-      process.kill(target, "SIGKILL");
-    } catch {
-      // It ended meanwhile, or leads no group.
-    }
-  }
 }
