@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { sumOf, testsIn, totalsOf } from "./junit.ts";
+import { failuresIn, lineOf, sumOf, testsIn, totalsInLine, totalsOf } from "./junit.ts";
 
 const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="bun test" tests="5" assertions="3" failures="2" skipped="1" time="0.1">
@@ -35,9 +35,26 @@ test("a report gives every test with its groups and how it ended", () => {
   ]);
 });
 
+test("failures are told with their place, their groups and why", () => {
+  expect(failuresIn(REPORT)).toEqual([
+    "a.test.ts: a <Pod>: fails\n    a > b",
+    "a.test.ts: slow\n    test timed out",
+  ]);
+  const long = REPORT.replace("a &gt; b&#10;", "one&#10;&#10;".repeat(20));
+  expect(failuresIn(long)[0]?.split("\n")).toHaveLength(10);
+});
+
+test("what a suite said in its last line can be added up; one that said nothing has failed", () => {
+  const totals = { passed: 3, failed: 1, skipped: 2 };
+  expect(totalsInLine(`${lineOf(totals)}\n`)).toEqual(totals);
+  expect(totalsInLine(lineOf({ ...totals, skipped: 0 }))).toEqual({ ...totals, skipped: 0 });
+  expect(totalsInLine("")).toEqual({ passed: 0, failed: 1, skipped: 0 });
+});
+
 test("a report that was never written counts nothing and names no test", () => {
   expect(totalsOf("")).toEqual({ passed: 0, failed: 0, skipped: 0 });
   expect(testsIn("")).toEqual([]);
+  expect(failuresIn("")).toEqual([]);
 });
 
 test("several suites are added up", () => {

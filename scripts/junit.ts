@@ -45,6 +45,38 @@ export function testsIn(report: string): readonly TestResult[] {
   });
 }
 
+/** The failed tests of such a report, each as lines for people: where and which, then why. */
+export function failuresIn(report: string): readonly string[] {
+  const reasons = [...report.matchAll(/<(?:failure|error)\b([^>]*)>/g)].map(([, attributes = ""]) =>
+    attributeOf(attributes, "message").trim(),
+  );
+  const failed = testsIn(report).filter(({ outcome }) => outcome === "failed");
+  return failed.map(({ file, name }, at) =>
+    [`${file}: ${name}`, ...linesOf(reasons[at] ?? "")].join("\n    "),
+  );
+}
+
+/** Long enough for what was expected and what came, as far as either is short. */
+const REASON_LINES = 8;
+const LINE_LENGTH = 200;
+
+function linesOf(reason: string): readonly string[] {
+  const lines = reason.split("\n").filter((line) => line.trim() !== "");
+  const shown = lines.slice(0, REASON_LINES).map((line) => line.slice(0, LINE_LENGTH));
+  return lines.length > REASON_LINES ? [...shown, "…"] : shown;
+}
+
+/** What a line `N passed, N failed, N skipped` says; no such line is a failure. Pure. */
+export function totalsInLine(text: string): Totals {
+  const count = (word: string): number => Number(new RegExp(`(\\d+) ${word}`).exec(text)?.[1] ?? 0);
+  if (!/\d+ passed, \d+ failed/.test(text)) return { passed: 0, failed: 1, skipped: 0 };
+  return { passed: count("passed"), failed: count("failed"), skipped: count("skipped") };
+}
+
+export function lineOf({ passed, failed, skipped }: Totals): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}
+
 function outcomeIn(body: string): TestResult["outcome"] {
   if (/<(failure|error)\b/.test(body)) return "failed";
   return body.includes("<skipped") ? "skipped" : "passed";

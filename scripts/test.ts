@@ -6,7 +6,7 @@
 import { mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { buildK3sShaped } from "#test/programs/k3s-shaped.ts";
-import { sumOf, type Totals } from "./junit.ts";
+import { failuresIn, lineOf, sumOf, type Totals } from "./junit.ts";
 import { narrowed, perFile, wishesIn } from "./narrowed.ts";
 import { inPool } from "./pool.ts";
 import { seconds } from "./step.ts";
@@ -17,6 +17,7 @@ import {
   HOST,
   runSuite,
   type Suite,
+  type SuiteRun,
   UNIT,
 } from "./suites.ts";
 
@@ -41,15 +42,23 @@ const ROUNDS: readonly Round[] = [
 /** What takes longest is begun first, so that nothing else waits for it in the end. */
 const LONGEST = ["k3s-troubles", "restart", "kubelet-api", "k3s-upgrade", "sources", "workloads"];
 
-const line = ({ passed, failed, skipped }: Totals): string =>
-  `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+/** What failed, said once more in the end, where a person looks first. */
+const failures: string[] = [];
 
 async function runWhole(suite: Suite): Promise<Totals> {
   console.log(`\n── ${suite.title}`);
   const startedAt = performance.now();
-  const { totals } = await runSuite(suite, wishes.flags);
-  console.log(`── ${suite.title}: ${line(totals)} in ${seconds(startedAt)}`);
-  return totals;
+  const run = await runSuite(suite, wishes.flags);
+  console.log(`── ${suite.title}: ${lineOf(run.totals)} in ${seconds(startedAt)}`);
+  failures.push(...failuresOf(suite, run, "above"));
+  return run.totals;
+}
+
+function failuresOf(suite: Suite, { report, fellOver }: SuiteRun, where: string): string[] {
+  const told = failuresIn(report).map((failure) => `${suite.name}: ${failure}`);
+  if (!fellOver) return told;
+  const what = suite.files.length === 1 ? suite.files.join("") : "one of its files";
+  return [...told, `${suite.name}: ${what}: threw while it loaded, or was ended; see ${where}`];
 }
 
 async function runByFile(suites: readonly Suite[], width: number): Promise<Totals[]> {
@@ -59,17 +68,18 @@ async function runByFile(suites: readonly Suite[], width: number): Promise<Total
   const pieces = suites.flatMap(perFile).toSorted((a, b) => placeOf(a) - placeOf(b));
   const done = await inPool(pieces, width, async (piece) => {
     const output = `.cache/${piece.name}.log`;
-    const { totals, report } = await runSuite(piece, wishes.flags, output);
+    const run = await runSuite(piece, wishes.flags, output);
     const text = await Bun.file(output).text();
     process.stdout.write(`\n${piece.name}: ${text.trim()}\n`);
     // Without a name that fits, none of its tests is meant.
-    const isMeant = report.includes("<testcase") || !/matched 0 tests/.test(text);
-    return { title: piece.title, totals: isMeant ? totals : sumOf([]) };
+    const isMeant = run.report.includes("<testcase") || !/matched 0 tests/.test(text);
+    if (isMeant) failures.push(...failuresOf(piece, run, output));
+    return { title: piece.title, totals: isMeant ? run.totals : sumOf([]) };
   });
   console.log(`\n── after ${seconds(startedAt)}`);
   return titles.map((title) => {
     const totals = sumOf(done.filter((one) => one.title === title).map((one) => one.totals));
-    console.log(`── ${title}: ${line(totals)}`);
+    console.log(`── ${title}: ${lineOf(totals)}`);
     return totals;
   });
 }
@@ -107,6 +117,7 @@ for (const { suites, width } of rounds) {
   else for (const suite of suites) totals.push(await runWhole(suite));
 }
 const sum = sumOf(totals);
-await Bun.write(".cache/totals", `${line(sum)}\n`);
-console.log(`\n${line(sum)}`);
+await Bun.write(".cache/totals", `${lineOf(sum)}\n`);
+if (failures.length > 0) console.log(`\n── failed\n\n${failures.join("\n\n")}`);
+console.log(`\n${lineOf(sum)}`);
 process.exit(sum.failed > 0 || sum.passed === 0 ? 1 : 0);
