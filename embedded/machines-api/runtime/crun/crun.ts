@@ -21,6 +21,7 @@ import { connectInside, dialInside } from "./connect.ts";
 import { execInContainer } from "./exec.ts";
 import type { ExecTarget } from "./exec-target.ts";
 import { type Exits, watchExits } from "./exits.ts";
+import { folderMeasure, type Measure } from "./folder-usage.ts";
 import { type AttemptFolder, type Folders, foldersFor, ociIdFor } from "./folders.ts";
 import {
   findPrograms,
@@ -31,7 +32,7 @@ import {
   ownOomScoreAdj,
 } from "./host.ts";
 import { logStream } from "./logs.ts";
-import { folderMeasure, type Measure, networkUsage, volumeUsage } from "./machine-usage.ts";
+import { logUsage, networkUsage, volumeUsage } from "./machine-usage.ts";
 import { preparedMachines } from "./machines.ts";
 import { pauseProcesses } from "./pause.ts";
 import { awaitsSignal, signalProcess } from "./processes.ts";
@@ -96,7 +97,7 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
   const machines = preparedMachines({ machinesDir, folders, cgroups, network, attempts, pauses });
   const execTargetOf = execTargets(plan, folders, [runtime.path, ...runtime.args, "exec"], clock);
 
-  const measure = folderMeasure(clock);
+  const measure = folderMeasure(clock, signal);
 
   return {
     kind: "crun",
@@ -192,7 +193,8 @@ async function machineStats(
   machineId: string,
   { attempts, cgroups, folders, measure }: StatsSources,
 ): Promise<MachineStats> {
-  const running = attempts.of(machineId).flatMap((id) => {
+  const ids = attempts.of(machineId);
+  const running = ids.flatMap((id) => {
     const folder = folders.attempt(id);
     const state = readAttempt(folder);
     return state !== undefined && isAlive(state) ? [{ id, folder, state }] : [];
@@ -200,7 +202,18 @@ async function machineStats(
   const containers = running.map(async ({ id, folder, state: { startedAtMs } }) => {
     const usage = cgroups.usage(cgroups.containerPath(id));
     if (usage === undefined) return [];
-    return [{ name: id.name, startedAtMs, ...usage, rootBytes: await measure(folder.upper) }];
+    const own = ids.filter(({ name }) => name === id.name).map((one) => folders.attempt(one));
+    const [root, logs] = await Promise.all([measure(folder.upper), logUsage(own)]);
+    return [
+      {
+        name: id.name,
+        startedAtMs,
+        ...usage,
+        ...(root === undefined ? {} : { rootBytes: root.bytes, rootInodes: root.inodes }),
+        logBytes: logs.bytes,
+        logInodes: logs.inodes,
+      },
+    ];
   });
   const [first] = running;
   return {

@@ -3,7 +3,10 @@ import { existsSync, readFileSync } from "node:fs";
 import type { ContainerStats } from "../runtime.ts";
 import type { GroupFolders } from "./group-limits.ts";
 
-export type GroupUsage = Omit<ContainerStats, "name" | "startedAtMs" | "rootBytes">;
+export type GroupUsage = Omit<
+  ContainerStats,
+  "name" | "startedAtMs" | "rootBytes" | "rootInodes" | "logBytes" | "logInodes"
+>;
 
 interface UsageFolders extends GroupFolders {
   readonly accounting: string | undefined;
