@@ -217,7 +217,7 @@ function contents(given: Given): void {
       { name: "v", usedInodes: 2, capacityBytes: 4 * 1024 * 1024 },
     ]);
     expect(usage?.volumes[0]?.usedBytes).toBeGreaterThanOrEqual(1e6);
-    expect(usage.network?.receivedBytes).toBeNumber();
+    expect(usage?.network?.receivedBytes).toBeNumber();
   });
 }
 
