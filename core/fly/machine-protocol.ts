@@ -64,6 +64,8 @@ export interface ContainerBundle {
   readonly workingDir?: string;
   readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never";
   readonly resources?: ContainerResources;
+  /** From -1000, never killed when the host has no memory left, to 1000, killed first. */
+  readonly oomScoreAdj?: number;
   /** Names of this container's mounts that are read-only. */
   readonly readOnlyMounts?: readonly string[];
   /** These win over `config.containers[].mounts`; several may show parts of one volume. */

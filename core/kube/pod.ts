@@ -28,6 +28,7 @@ export interface PodSpec {
   readonly shareProcessNamespace?: boolean;
   readonly resources?: Resources;
   readonly overhead?: Readonly<Record<string, string>>;
+  readonly priorityClassName?: string;
   readonly hostNetwork?: boolean;
   readonly enableServiceLinks?: boolean;
   readonly imagePullSecrets?: readonly { readonly name?: string }[];

@@ -12,6 +12,7 @@ import { hooksFor, probesFor } from "./actions.ts";
 import { type Member, membersOf } from "./container-roles.ts";
 import { type ApiServerAddress, type EnvResult, type EnvSources, envFor } from "./env.ts";
 import { type MountsResult, mountsFor } from "./mounts.ts";
+import { oomScoreFor } from "./oom-score.ts";
 import { startTimeFor } from "./pod-status.ts";
 import { pullCredentialsFor } from "./pull-credentials.ts";
 import { allocatedPod, limitsFor } from "./resize.ts";
@@ -92,6 +93,7 @@ function containerFor(pod: Pod, container: Container, at: EnvSources): Container
     ...(workingDir === undefined ? {} : { workingDir }),
     ...(imagePullPolicy === undefined ? {} : { imagePullPolicy }),
     resources: limitsFor(container),
+    ...oomScoreFor(pod, container, at.allocatable),
     ...(mounts.ok && mounts.mounts.length > 0 ? { mounts: mounts.mounts } : {}),
     ...probesFor(container),
     ...hooksFor(container),

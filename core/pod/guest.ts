@@ -69,7 +69,8 @@ function wantedOf(pod: Pod, resource: string, read: Read): number {
   return wanted + read(overhead[resource] ?? "0");
 }
 
-function mostOf(pod: Pod, wants: (member: Member) => number): number {
+/** The most that the containers want at one time: init containers run before the others. */
+export function mostOf(pod: Pod, wants: (member: Member) => number): number {
   let sidecars = 0;
   let mains = 0;
   let most = 0;

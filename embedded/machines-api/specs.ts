@@ -112,6 +112,7 @@ export function containerSpecFor(source: SpecSource): SpecResult {
       user: config.user ?? image.config.User ?? "",
       ...identityFor(record.config, bundle, given),
       ...limitsOf(given),
+      oomScoreAdj: given.oomScoreAdj,
       mounts,
       files,
       terminationMessagePath: given.terminationMessage?.path,

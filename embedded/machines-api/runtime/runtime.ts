@@ -152,6 +152,8 @@ export interface ContainerSpec {
   readonly cpuMillis: number | undefined;
   readonly memoryBytes: number | undefined;
   readonly cpuShares?: number | undefined;
+  /** Absent: as the host's ordinary processes; where this host forbids it, no safer than they are. */
+  readonly oomScoreAdj?: number | undefined;
   readonly mounts: readonly MountSpec[];
   readonly files: readonly FileSpec[];
   /** Where the container finds its termination file; it has none without. */

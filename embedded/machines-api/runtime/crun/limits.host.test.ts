@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { hostClock } from "#adapters/host/clock.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { failureOf } from "#test/fixtures/failure.ts";
+import { ownCapabilities, ownOomScoreAdj } from "./host.ts";
 import { containersOf, eventually, FOREVER } from "./testing/containers.ts";
 import { openWorld, type World } from "./testing/world.ts";
 
@@ -67,6 +69,19 @@ describe("new limits", () => {
       "Conflict: container app has ended",
     );
   });
+});
+
+test("who is killed first when the host has no memory left is told to the kernel", async () => {
+  const scoreOf = (pid: number): number =>
+    Number(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8"));
+  const first = await containers.run(FOREVER, { oomScoreAdj: 1000 });
+  const last = await containers.run(FOREVER, { oomScoreAdj: -997 });
+
+  expect(scoreOf(first.pid)).toBe(1000);
+  expect(await containers.sh(first.id, "cat /proc/self/oom_score_adj")).toBe("1000\n");
+  // Whoever may not claim the host's resources makes nobody safer than itself.
+  const mayClaim = ownCapabilities().has("CAP_SYS_RESOURCE");
+  expect(scoreOf(last.pid)).toBe(mayClaim ? -997 : ownOomScoreAdj());
 });
 
 test("what is used is told for containers, volumes and the network", async () => {

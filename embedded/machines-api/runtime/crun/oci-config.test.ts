@@ -94,6 +94,11 @@ describe("limits", () => {
       { type: "RLIMIT_NOFILE", soft: 20_000, hard: 20_000 },
     ]);
     expect(config({}, { ...host, oomScoreAdj: -500 }).process.oomScoreAdj).toBe(0);
+    expect(config({ oomScoreAdj: 900 }).process.oomScoreAdj).toBe(900);
+    const mighty = { ...host, capabilities: new Set(["CAP_SYS_RESOURCE"]) };
+    expect(config({ oomScoreAdj: -997 }, mighty).process.oomScoreAdj).toBe(-997);
+    const weak = { ...host, capabilities: new Set<string>(), oomScoreAdj: 200 };
+    expect(config({ oomScoreAdj: -997 }, weak).process.oomScoreAdj).toBe(200);
   });
 });
 

@@ -69,7 +69,7 @@ export interface OciNamespaces {
 /** What this host allows. */
 export interface HostFacts {
   readonly openFilesMax: number;
-  /** A container may not be safer from the OOM killer than the host's ordinary processes. */
+  /** This process's own. */
   readonly oomScoreAdj: number;
   /** Whether cgroups count swap; where they do not, a swap limit cannot be set. */
   readonly countsSwap: boolean;
@@ -118,7 +118,7 @@ export function ociConfigFor({ machine, container, user, paths, host }: OciReque
       },
       rlimits: [openFilesFor(host)],
       noNewPrivileges: security?.noNewPrivileges === true,
-      oomScoreAdj: Math.max(0, host.oomScoreAdj),
+      oomScoreAdj: oomScoreOf(container, host),
     },
     root: { path: paths.root, readonly: security?.readOnlyRootFilesystem === true },
     mounts: mountsFor(container, paths),
@@ -133,6 +133,13 @@ export function ociConfigFor({ machine, container, user, paths, host }: OciReque
       readonlyPaths: isUnmasked ? [] : READONLY_PATHS,
     },
   };
+}
+
+/** Only who may claim the host's resources may make a process safer than it is itself. */
+function oomScoreOf({ oomScoreAdj = 0 }: ContainerSpec, host: HostFacts): number {
+  return host.capabilities.has("CAP_SYS_RESOURCE")
+    ? oomScoreAdj
+    : Math.max(oomScoreAdj, host.oomScoreAdj);
 }
 
 /** Its own mounts, the Machine's everything else but, unless told, the processes. */
