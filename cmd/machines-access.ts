@@ -1,9 +1,11 @@
 import { z } from "zod";
+import { flapsAddresses } from "#adapters/flaps/addresses.ts";
 import { flapsApps } from "#adapters/flaps/apps.ts";
 import { type CallBudget, callBudget } from "#adapters/flaps/budget.ts";
 import { flapsMachines } from "#adapters/flaps/machines.ts";
 import { readTextIfThere } from "#adapters/host/files.ts";
 import { FksError } from "#core/errors.ts";
+import type { Addresses } from "#core/ports/addresses.ts";
 import type { Apps } from "#core/ports/apps.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
@@ -17,6 +19,7 @@ export interface MachinesAccess {
   readonly baseUrl: string;
   readonly machines: Machines;
   readonly apps: Apps;
+  readonly addresses: Addresses;
 }
 
 interface AccessOptions {
@@ -46,6 +49,7 @@ export async function machinesAccess(
     baseUrl,
     machines: flapsMachines(flaps),
     apps: flapsApps({ ...flaps, orgSlug: config.org ?? "personal" }),
+    addresses: flapsAddresses(flaps),
   };
 }
 

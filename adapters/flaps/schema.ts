@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { canonicalIp } from "#core/fly/ip.ts";
 import {
   MACHINE_STATES,
   type Machine,
@@ -6,6 +7,7 @@ import {
   type MachineEvent,
   type MachineState,
 } from "#core/fly/machine.ts";
+import type { IpAssignment } from "#core/ports/addresses.ts";
 
 /** What we read of a config; the rest passes untouched, in Fly's own words. */
 const readPartOfConfig = z.looseObject({
@@ -105,6 +107,16 @@ export const appSchema = z.object({
 });
 
 export const appsSchema = z.object({ apps: z.array(appSchema).default([]) });
+
+export const ipAssignmentSchema: z.ZodType<IpAssignment> = z.object({
+  ip: z.string().transform((text) => canonicalIp(text) ?? text),
+  region: z.string().default(""),
+  service_name: z.string().default(""),
+  shared: z.boolean().default(false),
+  created_at: z.string().default(""),
+});
+
+export const ipAssignmentsSchema = z.object({ ips: z.array(ipAssignmentSchema).default([]) });
 
 /** Answers whose body tells nothing we need. */
 export const anySchema = z.unknown();

@@ -2,6 +2,7 @@ import type { App } from "#core/ports/apps.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import { ApiError, appNotFound, invalid } from "./errors.ts";
 import type { Ids } from "./ids.ts";
+import type { IpDirectory } from "./ip-assignments.ts";
 import type { Keeper } from "./keeper.ts";
 import { destroyAsked } from "./machine-life.ts";
 import type { AppRecord, Store } from "./store.ts";
@@ -16,7 +17,7 @@ export interface AppDirectory {
     readonly orgSlug: string;
     readonly network: string;
   }): AppRecord;
-  /** Destroys its Machines; the name is free once the last one is gone. */
+  /** Destroys its Machines and releases its addresses; the name is free once the last one is gone. */
   destroy(name: string): void;
   /** A Machine of this App is gone: perhaps it was the last of a deleted one. */
   forgetEmpty(name: string): void;
@@ -25,13 +26,14 @@ export interface AppDirectory {
 interface Deps {
   readonly store: Store;
   readonly keeper: Keeper;
+  readonly ips: IpDirectory;
   readonly ids: Ids;
   readonly clock: Clock;
 }
 
 const APP_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
-export function appDirectory({ store, keeper, ids, clock }: Deps): AppDirectory {
+export function appDirectory({ store, keeper, ips, ids, clock }: Deps): AppDirectory {
   const apps = new Map(store.apps().map((app) => [app.name, app]));
 
   function save(app: AppRecord): AppRecord {
@@ -47,14 +49,15 @@ export function appDirectory({ store, keeper, ids, clock }: Deps): AppDirectory 
     apps.delete(name);
   }
 
-  function destroyMachines(app: string): void {
+  function emptyOut(app: string): void {
+    ips.releaseAll(app);
     for (const { id } of keeper.inApp(app)) keeper.change(id, destroyAsked);
   }
 
   // A deletion that a former process had begun.
   for (const { name, deleted } of apps.values()) {
     if (!deleted) continue;
-    destroyMachines(name);
+    emptyOut(name);
     forgetEmpty(name);
   }
 
@@ -83,7 +86,7 @@ export function appDirectory({ store, keeper, ids, clock }: Deps): AppDirectory 
       const app = apps.get(name);
       if (app === undefined || app.deleted) throw appNotFound();
       save({ ...app, deleted: true });
-      destroyMachines(name);
+      emptyOut(name);
       forgetEmpty(name);
     },
     forgetEmpty,

@@ -55,6 +55,10 @@ const MIGRATIONS: readonly string[] = [
      '$.isStarted', json(iif(phase = 'running', 'true', 'false')),
      '$.isReady', json(iif(phase = 'running', 'true', 'false'))
    );`,
+  `CREATE TABLE ips (
+     ip TEXT PRIMARY KEY,
+     record TEXT NOT NULL
+   ) WITHOUT ROWID;`,
 ];
 
 /** Brings an opened database to the newest schema. A newer one than ours is a sentence, not a guess. */

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { FksError } from "#core/errors.ts";
+import { networkPlanFor } from "#core/fly/network.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Listen } from "#core/ports/listen.ts";
 import type { Log } from "#core/ports/log.ts";
@@ -11,6 +12,7 @@ import { changes as newChanges } from "./changes.ts";
 import { ApiError, callerGone, codeOf, STATUS_OF } from "./errors.ts";
 import { idsFrom, type RandomBytes } from "./ids.ts";
 import type { Images } from "./images/images.ts";
+import { ipDirectory } from "./ip-assignments.ts";
 import { machineKeeper } from "./keeper.ts";
 import { bucketFor, limits as newLimits } from "./limits.ts";
 import { metricsOf } from "./metrics.ts";
@@ -21,6 +23,7 @@ import { actionRoutes } from "./routes/actions.ts";
 import { appRoutes } from "./routes/apps.ts";
 import type { Api } from "./routes/context.ts";
 import { execRoute } from "./routes/exec.ts";
+import { ipRoutes } from "./routes/ip-assignments.ts";
 import { leaseRoutes } from "./routes/leases.ts";
 import { machineRoutes } from "./routes/machines.ts";
 import { metadataRoutes } from "./routes/metadata.ts";
@@ -80,12 +83,13 @@ export async function serveMachinesApi(
   const keeper = machineKeeper(parts);
   const metrics = metricsOf(() => keeper.all());
   await keeper.adopt(signal);
-  const apps = appDirectory({ store, keeper, ids, clock });
+  const ips = ipDirectory({ store, range: networkPlanFor(deps.networkId).serviceRange, clock });
+  const apps = appDirectory({ store, keeper, ips, ids, clock });
   changes.listen(undefined, ({ app, state }) => {
     if (state === "destroyed") apps.forgetEmpty(app);
   });
   const over = new AbortController();
-  const api: Api = { ...parts, keeper, apps, random, regions, metrics };
+  const api: Api = { ...parts, keeper, apps, ips, random, regions, metrics };
   const app = httpApp(api, deps, over.signal);
   const server = deps.listen((port) =>
     Bun.serve<Session>({
@@ -163,6 +167,7 @@ function httpApp(api: Api, deps: MachinesApiDeps, over: AbortSignal): Hono {
     await next();
   });
   app.route("/v1/apps", appRoutes(api));
+  app.route("/v1/apps/:app/ip_assignments", ipRoutes(api));
   app.route("/v1/apps/:app/machines", machineRoutes(api));
   app.route(`${machine}/metadata`, metadataRoutes(api));
   app.route(`${machine}/lease`, leaseRoutes(api));

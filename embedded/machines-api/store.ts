@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
 import type { MachineConfig, MachineEvent } from "#core/fly/machine.ts";
 import type { ContainerEvent } from "#core/fly/machine-protocol.ts";
+import type { IpAssignment } from "#core/ports/addresses.ts";
 import { migrate } from "./migrations.ts";
 import type { ContainerRecord, MachineRecord } from "./record.ts";
 
@@ -14,6 +15,11 @@ export interface AppRecord {
   readonly deleted: boolean;
 }
 
+/** An address and the App that has it. */
+export interface IpRecord extends IpAssignment {
+  readonly app: string;
+}
+
 /**
  * Everything the Machines API remembers, in SQLite. It is read once, at the start; after that
  * the records in memory are the truth and every change of them is written here first.
@@ -25,6 +31,9 @@ export interface Store {
   apps(): readonly AppRecord[];
   saveApp(app: AppRecord): void;
   removeApp(name: string): void;
+  ips(): readonly IpRecord[];
+  saveIp(record: IpRecord): void;
+  removeIp(ip: string): void;
   machines(): readonly MachineRecord[];
   /** Writes what differs between the two, in one transaction; no `previous` is a new Machine. */
   save(record: MachineRecord, previous: MachineRecord | undefined): void;
@@ -50,6 +59,10 @@ export function openStore(path: string): Store {
     save: db.query("INSERT OR REPLACE INTO apps (name, record) VALUES (?, ?)"),
     remove: db.query("DELETE FROM apps WHERE name = ?"),
   };
+  const ip = {
+    save: db.query("INSERT INTO ips (ip, record) VALUES (?, ?)"),
+    remove: db.query("DELETE FROM ips WHERE ip = ?"),
+  };
   const serial = db.query<{ value: string }, []>(
     `INSERT INTO meta (key, value) VALUES ('serial', '1')
      ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING value`,
@@ -61,6 +74,9 @@ export function openStore(path: string): Store {
     apps: () => readApps(db),
     saveApp: (record) => void app.save.run(record.name, JSON.stringify(record)),
     removeApp: (name) => void app.remove.run(name),
+    ips: () => readIps(db),
+    saveIp: (record) => void ip.save.run(record.ip, JSON.stringify(record)),
+    removeIp: (address) => void ip.remove.run(address),
     machines: () => readMachines(db),
     save: write.save,
     forget: write.forget,
@@ -227,4 +243,14 @@ function readApps(db: Database): readonly AppRecord[] {
     const app: AppRecord = JSON.parse(record);
     return app;
   });
+}
+
+function readIps(db: Database): readonly IpRecord[] {
+  return db
+    .query<{ record: string }, []>("SELECT record FROM ips")
+    .all()
+    .map(({ record }) => {
+      const ip: IpRecord = JSON.parse(record);
+      return ip;
+    });
 }

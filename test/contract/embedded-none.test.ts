@@ -1,3 +1,4 @@
+import { addressesContract } from "./addresses-contract.ts";
 import { appsContract } from "./apps-contract.ts";
 import { embeddedWithoutRuntime } from "./embedded.ts";
 import { machinesContract } from "./machines-contract.ts";
@@ -7,4 +8,5 @@ const NAME = "embedded Machines API, runtime none";
 
 machinesContract(NAME, embeddedWithoutRuntime, { programs: "toy" });
 appsContract(NAME, embeddedWithoutRuntime);
+addressesContract(NAME, embeddedWithoutRuntime);
 machineProtocolContract(NAME, embeddedWithoutRuntime, { programs: "toy" });

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { flapsAddresses } from "#adapters/flaps/addresses.ts";
 import { flapsApps } from "#adapters/flaps/apps.ts";
 import { callBudget } from "#adapters/flaps/budget.ts";
 import { flapsMachines } from "#adapters/flaps/machines.ts";
@@ -20,7 +21,7 @@ import type { Runtime } from "#embedded/machines-api/runtime/runtime.ts";
 import { serveMachinesApi } from "#embedded/machines-api/server.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { busyboxImage } from "#test/fixtures/images.ts";
-import type { ContractWorld } from "./world.ts";
+import type { AddressesWorld } from "./addresses-contract.ts";
 
 const IMAGE = "fks-contract/busybox:1";
 const REGION = "local-a";
@@ -34,7 +35,7 @@ interface RuntimeWorld {
 }
 
 /** The embedded Machines API with states only, asked over HTTP. */
-export function embeddedWithoutRuntime(): Promise<ContractWorld> {
+export function embeddedWithoutRuntime(): Promise<AddressesWorld> {
   return embedded(async () => ({
     runtime: noRuntime(clock),
     images: noImages(),
@@ -43,7 +44,7 @@ export function embeddedWithoutRuntime(): Promise<ContractWorld> {
 }
 
 /** The embedded Machines API with real containers in a network of their own; needs root. */
-export function embeddedWithContainers(): Promise<ContractWorld> {
+export function embeddedWithContainers(): Promise<AddressesWorld> {
   return embedded(async (plan, folder, signal) => {
     const log = memoryLog();
     const images = hostImages({ folder: join(folder, "images"), clock, isDurable: false });
@@ -51,7 +52,10 @@ export function embeddedWithContainers(): Promise<ContractWorld> {
     const network = hostNetwork(plan, [nodeAddressFor(plan.id, 0)], { log, egress: false });
     await network.ensure(signal);
     return {
-      runtime: crunRuntime({ plan, machinesDir: join(folder, "m"), clock, log }, signal),
+      runtime: crunRuntime(
+        { plan, machinesDir: join(folder, "m"), profilesDir: join(folder, "p"), clock, log },
+        signal,
+      ),
       images,
       async close() {
         await network.remove(new AbortController().signal);
@@ -63,7 +67,7 @@ export function embeddedWithContainers(): Promise<ContractWorld> {
 
 async function embedded(
   open: (plan: NetworkPlan, folder: string, signal: AbortSignal) => Promise<RuntimeWorld>,
-): Promise<ContractWorld> {
+): Promise<AddressesWorld> {
   const plan = networkPlanFor(randomBytes(4).toString("hex"));
   const folder = mkdtempSync(join(tmpdir(), "fks-contract-"));
   const stop = new AbortController();
@@ -93,6 +97,7 @@ async function embedded(
     return {
       machines: flapsMachines(flaps),
       apps: flapsApps({ ...flaps, orgSlug: "personal" }),
+      addresses: flapsAddresses(flaps),
       protocol: machineProtocol({ baseUrl: server.url, token: protocol, clock }),
     };
   };
@@ -103,6 +108,7 @@ async function embedded(
     ...ours,
     stranger: clients("wrong-token", "wrong-token"),
     app,
+    givesWanted: true,
     region: REGION,
     image: IMAGE,
     run: plan.id,

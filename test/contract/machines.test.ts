@@ -1,12 +1,12 @@
 import { hostClock } from "#adapters/host/clock.ts";
 import { memoryWorld } from "#test/fakes/machines.ts";
+import { type AddressesWorld, addressesContract } from "./addresses-contract.ts";
 import { appsContract } from "./apps-contract.ts";
 import { machinesContract } from "./machines-contract.ts";
 import { machineProtocolContract } from "./protocol-contract.ts";
-import type { ContractWorld } from "./world.ts";
 
-async function inMemory(): Promise<ContractWorld> {
-  const { machines, apps, protocol } = memoryWorld({
+async function inMemory(): Promise<AddressesWorld> {
+  const { machines, apps, protocol, addresses } = memoryWorld({
     clock: hostClock(),
     stepMs: 2,
     apps: ["fks-contract"],
@@ -14,6 +14,8 @@ async function inMemory(): Promise<ContractWorld> {
   return {
     machines,
     apps,
+    addresses,
+    givesWanted: true,
     protocol,
     app: "fks-contract",
     region: "local-a",
@@ -25,4 +27,5 @@ async function inMemory(): Promise<ContractWorld> {
 
 machinesContract("in memory", inMemory, { programs: "toy" });
 appsContract("in memory", inMemory);
+addressesContract("in memory", inMemory);
 machineProtocolContract("in memory", inMemory, { programs: "toy" });

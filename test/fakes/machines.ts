@@ -5,6 +5,7 @@ import type { App, Apps } from "#core/ports/apps.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Connection, MachineProtocol } from "#core/ports/machine-protocol.ts";
 import type { Machines } from "#core/ports/machines.ts";
+import { type MemoryAddresses, memoryAddresses } from "./memory-addresses.ts";
 import type { MemoryLog } from "./memory-logs.ts";
 import {
   type ContainerEnd,
@@ -32,6 +33,7 @@ interface MemoryWorldOptions {
 export interface MemoryWorld {
   readonly machines: Machines;
   readonly apps: Apps;
+  readonly addresses: MemoryAddresses;
   readonly protocol: MachineProtocol;
   /** Every call in order: `create app/name`, `destroy app/id`, `deliver app/id` … */
   readonly calls: readonly string[];
@@ -61,6 +63,7 @@ export function memoryWorld(options: MemoryWorldOptions): MemoryWorld {
   const called = (what: string): void => {
     calls.push(what);
   };
+  const addresses = memoryAddresses({ hasApp: (name) => names.has(name) });
   const { protocol, ...hand } = memoryProtocol({ store, clock, program, called });
 
   return {
@@ -71,7 +74,8 @@ export function memoryWorld(options: MemoryWorldOptions): MemoryWorld {
       called,
       hasApp: (name) => names.has(name),
     }),
-    apps: memoryApps(names, called),
+    apps: memoryApps(names, called, (name) => addresses.forget(name)),
+    addresses,
     protocol,
     calls,
     all: () => store.all(),
@@ -92,7 +96,11 @@ export function memoryWorld(options: MemoryWorldOptions): MemoryWorld {
   };
 }
 
-function memoryApps(names: Set<string>, called: (what: string) => void): Apps {
+function memoryApps(
+  names: Set<string>,
+  called: (what: string) => void,
+  gone: (name: string) => void,
+): Apps {
   function begin(signal: AbortSignal, what: string): void {
     signal.throwIfAborted();
     called(what);
@@ -115,6 +123,7 @@ function memoryApps(names: Set<string>, called: (what: string) => void): Apps {
     async destroy(name, signal) {
       begin(signal, `destroyApp ${name}`);
       names.delete(name);
+      gone(name);
     },
   };
 }

@@ -10,6 +10,7 @@ import type { Changes } from "../changes.ts";
 import { ApiError, invalid, machineNotFound } from "../errors.ts";
 import type { Ids, RandomBytes } from "../ids.ts";
 import type { Images } from "../images/images.ts";
+import type { IpDirectory } from "../ip-assignments.ts";
 import { positionOfError } from "../json.ts";
 import type { Keeper } from "../keeper.ts";
 import type { Metrics } from "../metrics.ts";
@@ -23,6 +24,7 @@ import { machineView } from "../views.ts";
 export interface Api {
   readonly keeper: Keeper;
   readonly apps: AppDirectory;
+  readonly ips: IpDirectory;
   readonly store: Store;
   readonly runtime: Runtime;
   readonly images: Images;
