@@ -174,6 +174,15 @@ export const appBody = z.looseObject({
   app_role_id: kept,
 });
 
+export const assignIpBody = z.looseObject({
+  type: z.enum(["v4", "v6", "shared_v4", "private_v6", "egress_v4", "egress_v6", "egress_pair"]),
+  region: kept,
+  org_slug: text.exactOptional(),
+  network: text.exactOptional(),
+  service_name: text.exactOptional(),
+  ip: text.exactOptional(),
+});
+
 export const stopBody = z.looseObject({
   id: kept,
   signal: z.union([text, z.number()]).exactOptional(),
@@ -187,15 +196,6 @@ export const execBody = z.looseObject({
   cmd: text.exactOptional(),
   stdin: text.exactOptional(),
   timeout: z.number().exactOptional(),
-export const assignIpBody = z.looseObject({
-  type: z.enum(["v4", "v6", "shared_v4", "private_v6", "egress_v4", "egress_v6", "egress_pair"]),
-  region: kept,
-  org_slug: text.exactOptional(),
-  network: text.exactOptional(),
-  service_name: text.exactOptional(),
-  ip: text.exactOptional(),
-});
-
   container: text.exactOptional(),
   machine: z.boolean().exactOptional(),
 });
