@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { assert, property, string } from "fast-check";
 import { FksError } from "../errors.ts";
-import { labelSelectorFor } from "./label-selector.ts";
+import { type LabelRequirement, labelSelectorFor, selects } from "./label-selector.ts";
 
 const WEB = { app: "web", tier: "front", "app.kubernetes.io/name": "web-1", empty: "" };
 
@@ -45,4 +45,25 @@ test("whatever the text, it is a selector or an input that is wrong", () => {
       }
     }),
   );
+});
+
+test.each<[LabelRequirement["operator"], string, string[], boolean]>([
+  ["In", "app", ["web", "db"], true],
+  ["In", "app", ["db"], false],
+  ["In", "nothing", ["db"], false],
+  ["NotIn", "app", ["db"], true],
+  ["NotIn", "app", ["web"], false],
+  ["NotIn", "nothing", ["db"], true],
+  ["Exists", "app", [], true],
+  ["Exists", "constructor", [], false],
+  ["DoesNotExist", "nothing", [], true],
+  ["DoesNotExist", "app", [], false],
+])("%s %s %p selects it: %p", (operator, key, values, isSelected) => {
+  const matchExpressions = [{ operator, key, values }];
+  expect(selects({ matchLabels: {}, matchExpressions }, WEB)).toBe(isSelected);
+  expect(selects({ matchLabels: { app: "db" }, matchExpressions }, WEB)).toBe(false);
+});
+
+test("an empty selector selects everything", () => {
+  expect(selects({ matchLabels: {}, matchExpressions: [] }, WEB)).toBe(true);
 });

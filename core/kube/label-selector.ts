@@ -1,6 +1,18 @@
 import { FksError } from "../errors.ts";
 
 type Labels = Readonly<Record<string, string>>;
+/** A selector as objects hold it. */
+export interface LabelSelector {
+  readonly matchLabels: Labels;
+  readonly matchExpressions: readonly LabelRequirement[];
+}
+
+export interface LabelRequirement {
+  readonly key: string;
+  readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+  readonly values: readonly string[];
+}
+
 type Matches = (labels: Labels) => boolean;
 
 const KEY = String.raw`[A-Za-z0-9][A-Za-z0-9._/-]*`;
@@ -17,6 +29,29 @@ const IS_VALUE = new RegExp(`^${VALUE}$`);
 export function labelSelectorFor(text: string): Matches {
   const requirements = requirementsIn(text).map(requirementFor);
   return (labels) => requirements.every((matches) => matches(labels));
+}
+
+/** Whether an object's selector selects these labels; an empty one selects everything. Pure. */
+export function selects(selector: LabelSelector, labels: Labels): boolean {
+  const { matchLabels, matchExpressions } = selector;
+  return (
+    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    matchExpressions.every((requirement) => isMet(requirement, labels))
+  );
+}
+
+function isMet({ key, operator, values }: LabelRequirement, labels: Labels): boolean {
+  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
+  switch (operator) {
+    case "Exists":
+      return value !== undefined;
+    case "DoesNotExist":
+      return value === undefined;
+    case "In":
+      return value !== undefined && values.includes(value);
+    case "NotIn":
+      return value === undefined || !values.includes(value);
+  }
 }
 
 /** Cuts at the commas that are not inside parentheses. */
