@@ -105,7 +105,10 @@ function partsFor(
   if (config.runtime === "none") return { runtime: noRuntime(clock), images: noImages() };
   const plan = networkPlanFor(cluster.networkId);
   return {
-    runtime: crunRuntime({ plan, machinesDir: paths.machineFolders, clock, log }, signal),
+    runtime: crunRuntime(
+      { plan, machinesDir: paths.machineFolders, profilesDir: paths.seccomp, clock, log },
+      signal,
+    ),
     images: hostImages({ folder: paths.images, clock }),
   };
 }

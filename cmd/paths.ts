@@ -20,6 +20,8 @@ export interface DataPaths {
   readonly images: string;
   /** One folder for each embedded Machine. */
   readonly machineFolders: string;
+  /** Profiles that Pods may name, put there by people. */
+  readonly seccomp: string;
   readonly run: string;
   /** `{"url": …}` once the embedded Machines API listens. */
   readonly machinesApiFile: string;
@@ -48,6 +50,7 @@ export function dataPathsFor(dataDir: string): DataPaths {
     machinesDatabase: join(dataDir, "machines/machines.db"),
     images: join(dataDir, "machines/images"),
     machineFolders: join(dataDir, "machines/m"),
+    seccomp: join(dataDir, "seccomp"),
     run,
     machinesApiFile: join(run, "machines-api.json"),
     controlPlaneFile: join(run, "control-plane.json"),

@@ -148,7 +148,8 @@ export interface ContainerSecurity {
   readonly capabilities?: { readonly add: readonly string[]; readonly drop: readonly string[] };
   readonly noNewPrivileges?: boolean;
   readonly readOnlyRootFilesystem?: boolean;
-  readonly seccomp?: "default" | "unconfined";
+  /** The runtime's own profile, none, or one that the host has under this relative path. */
+  readonly seccomp?: "default" | "unconfined" | { readonly localhost: string };
   readonly unmaskedProc?: boolean;
 }
 

@@ -1,5 +1,5 @@
 import type { Bundle, ContainerBundle, ContainerSecurity } from "../fly/machine-protocol.ts";
-import type { Container, Pod } from "../kube/pod.ts";
+import type { Container, Pod, UserContext } from "../kube/pod.ts";
 import { userContextFor } from "./fields/user.ts";
 
 /** Who the container runs as and what it may do: its own word first, then the Pod's. */
@@ -11,7 +11,7 @@ export function securityFor(pod: Pod, container: Container): Pick<ContainerBundl
 function userFor(pod: Pod, container: Container): ContainerSecurity {
   const { supplementalGroups, supplementalGroupsPolicy } = pod.spec.securityContext ?? {};
   const { runAsUser, runAsGroup, runAsNonRoot, seccompProfile } = userContextFor(pod, container);
-  const seccomp = SECCOMP[seccompProfile?.type ?? ""];
+  const seccomp = seccompFor(seccompProfile);
   return {
     ...(runAsUser === undefined ? {} : { runAsUser }),
     ...(runAsGroup === undefined ? {} : { runAsGroup }),
@@ -33,10 +33,20 @@ function powersFor({ securityContext: own = {} }: Container): ContainerSecurity 
   };
 }
 
-const SECCOMP: Readonly<Record<string, ContainerSecurity["seccomp"]>> = {
-  RuntimeDefault: "default",
-  Unconfined: "unconfined",
-};
+function seccompFor(
+  { type, localhostProfile = "" }: NonNullable<UserContext["seccompProfile"]> = { type: "" },
+): ContainerSecurity["seccomp"] {
+  switch (type) {
+    case "RuntimeDefault":
+      return "default";
+    case "Unconfined":
+      return "unconfined";
+    case "Localhost":
+      return { localhost: localhostProfile };
+    default:
+      return undefined;
+  }
+}
 
 /** What holds for the Machine as a whole. */
 export function podSecurityFor({

@@ -51,7 +51,12 @@ const security = z.looseObject({
   capabilities: z.looseObject({ add: strings, drop: strings }).exactOptional(),
   noNewPrivileges: z.boolean().exactOptional(),
   readOnlyRootFilesystem: z.boolean().exactOptional(),
-  seccomp: z.enum(["default", "unconfined"]).exactOptional(),
+  seccomp: z
+    .union([
+      z.enum(["default", "unconfined"]),
+      z.looseObject({ localhost: text.refine(isInside, "must stay inside the profiles' folder") }),
+    ])
+    .exactOptional(),
   unmaskedProc: z.boolean().exactOptional(),
 });
 

@@ -35,7 +35,8 @@ const HOOK: Readonly<Record<string, string>> = {
   preStop: "Run before SIGTERM, within the grace period.",
 };
 const FLY_HOOK = "Fly runs no hooks.";
-const NO_PROFILES = "A Node has no seccomp profiles of its own.";
+const PROFILE = "A file below `seccomp` in the data directory of fks-node.";
+const NO_PROFILES = "Fly's hosts have no seccomp profiles of ours.";
 
 const FOLLOWED = "Read again within a minute; a container sees it from its next start on.";
 const NO_SECRETS = "A Machine's config shows everything in it: Secrets need the Machine protocol.";
@@ -198,7 +199,9 @@ export const CONTAINER_FIELDS: readonly PodField[] = [
   carried("securityContext.seccompProfile.type", "The runtime's own profile, or none.", {
     fly: ["approximated", "The Machine's own kernel is the boundary."],
   }),
-  refused("securityContext.seccompProfile.localhostProfile", NO_PROFILES),
+  carried("securityContext.seccompProfile.localhostProfile", PROFILE, {
+    fly: ["refused", NO_PROFILES],
+  }),
   approximated("securityContext.appArmorProfile", "No AppArmor profile is applied."),
   approximated("securityContext.seLinuxOptions", "No SELinux label is applied."),
   carried("securityContext.procMount", "Nothing of /proc is hidden.", {

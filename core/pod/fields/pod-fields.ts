@@ -142,9 +142,10 @@ export const POD_FIELDS: readonly PodField[] = [
   carried("spec.securityContext.seccompProfile.type", "The runtime's own profile, or none.", {
     fly: ["approximated", "The Machine's own kernel is the boundary."],
   }),
-  refused(
+  carried(
     "spec.securityContext.seccompProfile.localhostProfile",
-    "A Node has no seccomp profiles of its own.",
+    "A file below `seccomp` in the data directory of fks-node.",
+    { fly: ["refused", "Fly's hosts have no seccomp profiles of ours."] },
   ),
   approximated("spec.securityContext.appArmorProfile", "No AppArmor profile is applied."),
   approximated("spec.securityContext.seLinuxOptions", "No SELinux label is applied."),

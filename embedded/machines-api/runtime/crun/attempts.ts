@@ -29,6 +29,8 @@ interface AttemptsOptions {
   readonly conmon: string;
   readonly runtime: OciRuntime;
   readonly facts: Omit<HostFacts, "countsSwap">;
+  /** Where the host keeps seccomp profiles. */
+  readonly profiles: string;
 }
 
 interface StartRequest {
@@ -86,6 +88,7 @@ export function containerAttempts(options: AttemptsOptions): Attempts {
           paths,
           cgroup,
           facts,
+          profiles: options.profiles,
         });
         return await launch(options, container, user, signal);
       } catch (error) {

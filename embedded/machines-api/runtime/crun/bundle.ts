@@ -8,6 +8,7 @@ import { checkProgram, userIn } from "./image-checks.ts";
 import { insideRoot } from "./inside-root.ts";
 import { mountOverlay } from "./libc.ts";
 import { type HostFacts, type OciMachine, type OciPaths, ociConfigFor } from "./oci-config.ts";
+import { readProfile } from "./seccomp-file.ts";
 import { mountSources } from "./sub-paths.ts";
 
 /** What a container is made of besides its own spec. */
@@ -22,6 +23,8 @@ interface BundleRequest {
   readonly paths: SharedPaths;
   readonly cgroup: string;
   readonly facts: HostFacts;
+  /** Where the host keeps seccomp profiles. */
+  readonly profiles: string;
 }
 
 /**
@@ -35,6 +38,7 @@ export async function makeBundle(
 ): Promise<StartedUser> {
   const { container, machine, cgroup, facts } = request;
   const { volumes, ...paths } = request.paths;
+  const localProfile = await localProfileOf(container, request.profiles);
   const { upper, work, root, persist, bundle, termination } = folder;
   for (const path of [upper, work, root, persist, bundle]) mkdirSync(path, { recursive: true });
   const mounts = mountSources(container, volumes, folder.mounts);
@@ -61,10 +65,18 @@ export async function makeBundle(
     user,
     paths: { ...paths, root, cgroup, mounts, termination },
     host: facts,
+    localProfile,
   });
   await writeFile(folder.config, JSON.stringify(config), { mode: 0o600 });
   const { uid, gid, additionalGids } = user;
   return { uid, gid, groups: [gid, ...additionalGids] };
+}
+
+async function localProfileOf({ security }: ContainerSpec, profiles: string) {
+  const { seccomp, privileged } = security ?? {};
+  // Whoever may do everything is not filtered, as elsewhere.
+  if (typeof seccomp !== "object" || privileged === true) return undefined;
+  return readProfile(profiles, seccomp.localhost);
 }
 
 /** What an image's own tree forbids is the caller's mistake; anything else is the host's state. */

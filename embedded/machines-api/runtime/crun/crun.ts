@@ -49,6 +49,8 @@ interface CrunOptions {
   readonly plan: NetworkPlan;
   /** One folder for each Machine. */
   readonly machinesDir: string;
+  /** Seccomp profiles that containers name; absent: there are none. */
+  readonly profilesDir?: string;
   readonly clock: Clock;
   readonly log: Log;
   /** An OCI runtime to use in place of the one this host suits best: a name or a path. */
@@ -90,6 +92,7 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
     runtime,
     facts,
     conmon,
+    profiles: options.profilesDir ?? "",
   });
   // The containers of a Machine start together and may mount the same volume.
   const inTurn = turns();

@@ -167,7 +167,7 @@ describe("a security context", () => {
 
     expect(ownRoot).toEqual({ path: "/m/root", readonly: true });
     expect(process.noNewPrivileges).toBe(true);
-    const names = linux.seccomp?.syscalls.flatMap((rule) => rule.names);
+    const names = linux.seccomp?.syscalls?.flatMap((rule) => rule.names);
     expect(names).toContain("execve");
     expect(names).not.toContain("mount");
     expect(config().linux.seccomp).toBeUndefined();

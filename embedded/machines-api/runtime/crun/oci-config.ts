@@ -48,6 +48,8 @@ interface OciRequest {
   readonly user: ContainerUser;
   readonly paths: OciPaths;
   readonly host: HostFacts;
+  /** The profile that the container names, already read. */
+  readonly localProfile?: SeccompProfile | undefined;
 }
 
 /** Places on the host that the container is made of. */
@@ -92,16 +94,18 @@ export interface OciDevice {
 }
 
 /** Throws FksError for what this host cannot give: capabilities, a seccomp profile. */
-export function ociConfigFor({ machine, container, user, paths, host }: OciRequest): OciConfig {
+export function ociConfigFor(request: OciRequest): OciConfig {
+  const { machine, container, user, paths, host } = request;
   const { security } = container;
   const capabilities = capabilitiesFor(security, host.capabilities);
   const isPrivileged = security?.privileged === true;
   const isUnmasked = isPrivileged || security?.unmaskedProc === true;
   const devices = isPrivileged ? host.devices : [];
-  const seccomp =
-    security?.seccomp === "default" && !isPrivileged
+  const profile =
+    security?.seccomp === "default"
       ? seccompProfileFor(capabilities, host.architecture)
-      : undefined;
+      : request.localProfile;
+  const seccomp = isPrivileged ? undefined : profile;
   return {
     ociVersion: "1.0.2",
     process: {

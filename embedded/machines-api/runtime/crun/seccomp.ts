@@ -3,9 +3,10 @@ import { FksError } from "#core/errors.ts";
 
 export interface SeccompProfile {
   readonly defaultAction: string;
-  readonly defaultErrnoRet: number;
-  readonly architectures: readonly string[];
-  readonly syscalls: readonly SeccompRule[];
+  readonly defaultErrnoRet?: number;
+  readonly architectures?: readonly string[];
+  readonly flags?: readonly string[];
+  readonly syscalls?: readonly SeccompRule[];
 }
 
 interface SeccompRule {

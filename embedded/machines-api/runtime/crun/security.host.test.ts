@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readlinkSync } from "node:fs";
+import { mkdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { hostClock } from "#adapters/host/clock.ts";
 import type { ContainerSecurity } from "#core/fly/machine-protocol.ts";
 import { memoryLog } from "#test/fakes/log.ts";
@@ -97,6 +97,23 @@ describe("what a container may do", () => {
     expect(await inside({ seccomp: "default" }, mounts)).toContain("permission denied");
     expect(await inside({ ...asAdmin, seccomp: "default" }, mounts)).toBe("");
     expect(await inside({}, status("Seccomp"))).toBe("0\n");
+  });
+
+  test("is filtered by a profile of the host when it names one", async () => {
+    mkdirSync(world.profilesDir, { recursive: true });
+    const profile = {
+      defaultAction: "SCMP_ACT_ALLOW",
+      syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 1 }],
+    };
+    writeFileSync(`${world.profilesDir}/no-folders.json`, JSON.stringify(profile));
+    const seccomp = { localhost: "no-folders.json" };
+
+    expect(await inside({ seccomp }, "mkdir /tmp/x; echo on")).toMatch(/^on\n.*not permitted\n$/);
+    expect(
+      await failureOf(containers.run(FOREVER, { security: { seccomp: { localhost: "x" } } })),
+    ).toBe(
+      `NotFound: cannot load seccomp profile "${world.profilesDir}/x": open ${world.profilesDir}/x: no such file or directory`,
+    );
   });
 
   test("leaves kernel files alone, unless they are unmasked", async () => {

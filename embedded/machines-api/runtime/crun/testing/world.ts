@@ -38,6 +38,7 @@ export interface World {
   readonly network: HostNetwork;
   readonly machinesDir: string;
   readonly imageRoot: string;
+  readonly profilesDir: string;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
   /** Resolves with the exit of this container, told now or before. */
@@ -59,6 +60,7 @@ export async function openWorld({ clock, log, ...options }: WorldOptions): Promi
   const folder = mkdtempSync(`${tmpdir()}/fks-crun-`);
   const imageRoot = busyboxRoot(`${folder}/image`);
   const machinesDir = `${folder}/m`;
+  const profilesDir = `${folder}/seccomp`;
   const stop = new AbortController();
   const { signal } = stop;
   const network = hostNetwork(plan, [nodeAddressFor(plan.id, 0)], { log, egress: true });
@@ -67,6 +69,7 @@ export async function openWorld({ clock, log, ...options }: WorldOptions): Promi
   const runtimeOptions = {
     plan,
     machinesDir,
+    profilesDir,
     clock,
     log,
     ...(options.ociRuntime === undefined ? {} : { ociRuntime: options.ociRuntime }),
@@ -85,6 +88,7 @@ export async function openWorld({ clock, log, ...options }: WorldOptions): Promi
     network,
     machinesDir,
     imageRoot,
+    profilesDir,
     runtime,
     signal,
     exit: async (machineId, name) => exitOf(`${machineId}/${name}`).promise,
