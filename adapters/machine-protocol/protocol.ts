@@ -32,6 +32,14 @@ export function machineProtocol(deps: ProtocolDeps): MachineProtocol {
       await call(deps, "PUT", `${pathOf(machine)}/end`, request, signal);
     },
 
+    async reclaim(signal) {
+      try {
+        await call(deps, "PUT", "/fks/v1/reclaim", undefined, signal);
+      } catch (error) {
+        if (!FksError.is(error, "NotFound")) throw error;
+      }
+    },
+
     async logs(machine, container, options, signal) {
       const path = `${containerPath(machine, container)}/logs?${logQuery(options)}`;
       const { body } = await open(deps, { method: "GET", path }, signal, signal);

@@ -29,10 +29,19 @@ export interface PodSpec {
   readonly resources?: Resources;
   readonly overhead?: Readonly<Record<string, string>>;
   readonly priorityClassName?: string;
+  readonly priority?: number;
+  readonly tolerations?: readonly Toleration[];
   readonly hostNetwork?: boolean;
   readonly enableServiceLinks?: boolean;
   readonly imagePullSecrets?: readonly { readonly name?: string }[];
   readonly readinessGates?: readonly { readonly conditionType: string }[];
+}
+
+export interface Toleration {
+  readonly key?: string;
+  readonly operator?: string;
+  readonly value?: string;
+  readonly effect?: string;
 }
 
 export interface PodDnsConfig {

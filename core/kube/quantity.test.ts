@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { assert, bigInt, constantFrom, integer, property, string } from "fast-check";
 import { FksError } from "../errors.ts";
-import { millisOf, nanosOf, wholeOf } from "./quantity.ts";
+import { millisOf, nanosOf, quantitySum, quantityText, wholeOf } from "./quantity.ts";
 
 const BYTES = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, k: 1e3, M: 1e6, G: 1e9 } as const;
 
@@ -61,6 +61,37 @@ describe("quantities", () => {
         (a, b) => {
           expect(nanosOf(`${a}n`) + nanosOf(`${b}n`)).toBe(nanosOf(`${a + b}n`));
         },
+      ),
+    );
+  });
+
+  test.each([
+    [0, "binary", "0"],
+    [1_000, "binary", "1k"],
+    [1_024, "binary", "1Ki"],
+    [5_246_976, "binary", "5124Ki"],
+    [5 * 2 ** 30, "binary", "5Gi"],
+    [1_023_000_001, "binary", "1023000001"],
+    [900_000, "decimal", "900k"],
+    [1_024, "decimal", "1024"],
+  ] as const)("%d in %s steps is %s", (value, format, text) => {
+    expect(quantityText(value, format)).toBe(text);
+  });
+
+  test("a sum is written in the steps of its first part, and one part as it was", () => {
+    expect(quantitySum([])).toBe("0");
+    expect(quantitySum(["0", "1.5Gi"])).toBe("1.5Gi");
+    expect(quantitySum(["10Mi", "1G"])).toBe("1010485760");
+    expect(quantitySum(["512Mi", "512Mi"])).toBe("1Gi");
+    expect(quantitySum(["1G", "1Gi"])).toBe("2073741824");
+  });
+
+  test("what is written so is the same amount", () => {
+    assert(
+      property(
+        integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+        constantFrom("binary" as const, "decimal" as const),
+        (value, format) => nanosOf(quantityText(value, format)) === BigInt(value) * 1_000_000_000n,
       ),
     );
   });

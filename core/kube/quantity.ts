@@ -56,3 +56,31 @@ function ceilDiv(value: bigint, divisor: bigint): bigint {
   const quotient = value / divisor;
   return value > 0n && value % divisor !== 0n ? quotient + 1n : quotient;
 }
+
+/** Which steps a quantity is written in: Ki, Mi, Gi … or k, M, G … */
+export type QuantityFormat = "binary" | "decimal";
+
+/** Whole units as Kubernetes writes them: with the largest suffix that leaves a whole number. */
+export function quantityText(value: number, format: QuantityFormat): string {
+  const isSmall = Math.abs(value) < 1_024;
+  const [step, suffixes] = format === "binary" && !isSmall ? BINARY : DECIMAL;
+  let rest = BigInt(Math.trunc(value));
+  let power = 0;
+  while (rest !== 0n && rest % step === 0n && power < suffixes.length - 1) {
+    rest /= step;
+    power += 1;
+  }
+  return `${rest}${suffixes[power] ?? ""}`;
+}
+
+const BINARY = [1_024n, ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]] as const;
+const DECIMAL = [1_000n, ["", "k", "M", "G", "T", "P", "E"]] as const;
+
+/** All of them together, in whole units and in the steps of the first that is not nothing. */
+export function quantitySum(quantities: readonly string[]): string {
+  const [only, ...others] = quantities.filter((one) => nanosOf(one) !== 0n);
+  if (only === undefined) return "0";
+  if (others.length === 0) return only;
+  const sum = [only, ...others].reduce((total, one) => total + wholeOf(one), 0);
+  return quantityText(sum, only.endsWith("i") ? "binary" : "decimal");
+}

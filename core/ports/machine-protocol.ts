@@ -68,6 +68,8 @@ export interface MachineProtocol {
   ): Promise<ExitStatus>;
   /** A TCP connection to a port on the Machine's own loopback: 127.0.0.1, then ::1. */
   connect(machine: MachineRef, port: number, signal: AbortSignal): Promise<Connection>;
+  /** Frees what no Machine needs, images above all; a server that has no way to is a success. */
+  reclaim(signal: AbortSignal): Promise<void>;
   /** What every Machine that is started uses now. */
   usage(signal: AbortSignal): Promise<readonly MachineUsage[]>;
   /**

@@ -38,4 +38,11 @@ export interface PodEvent {
   readonly fieldPath?: string;
   /** RFC 3339. */
   readonly at: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** Kubernetes Events about our Nodes, each told by the Node itself. */
+export interface NodeEvents {
+  /** Idempotent per (Node, `id`). */
+  record(node: string, event: PodEvent, signal: AbortSignal): Promise<void>;
 }

@@ -62,6 +62,7 @@ export function kubeletProtocol(): KubeletProtocol {
     deliver: async () => undefined,
     addContainer: async () => undefined,
     end: async () => undefined,
+    reclaim: async () => undefined,
     writeFiles: async () => undefined,
     usage: async () => [],
     watch: () => notHere(),

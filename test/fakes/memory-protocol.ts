@@ -121,6 +121,11 @@ export function memoryProtocol(deps: MemoryProtocolDeps): MemoryProtocol {
       return ours;
     },
 
+    async reclaim(signal) {
+      signal.throwIfAborted();
+      called("reclaim");
+    },
+
     async usage(signal) {
       signal.throwIfAborted();
       called("usage");

@@ -7,7 +7,7 @@ import { folderMeasure } from "./folder-usage.ts";
 
 const folders: string[] = [];
 afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+  for (const one of folders.splice(0)) rmSync(one, { recursive: true });
 });
 
 function folder(): string {
