@@ -23,33 +23,36 @@ export interface LogFormatter {
 }
 
 export function logFormatter({ timestamps, sinceMs, limitBytes }: LogFormat): LogFormatter {
-  let carry = new Uint8Array(0);
+  let carry = Buffer.alloc(0);
   let isLineStart = true;
   let left = limitBytes ?? Number.POSITIVE_INFINITY;
 
-  function shown(line: Uint8Array): readonly Uint8Array[] {
-    const parts = partsOf(line);
-    if (parts === undefined) return [];
-    if (sinceMs !== undefined && instantOf(parts.time) < sinceMs) return [];
-    const prefix = timestamps && isLineStart ? [Buffer.from(`${utc(parts.time)} `)] : [];
-    isLineStart = !parts.isPartial;
-    return [...prefix, parts.text, ...(parts.isPartial ? [] : [Uint8Array.of(NEWLINE)])];
+  /** Writes what is shown of the line of `bytes` from `start` to `end`; gives where to go on. */
+  function show(bytes: Buffer, start: number, end: number, output: Buffer, at: number): number {
+    const head = headOf(bytes, start, end);
+    if (head === undefined) return at;
+    const time = sinceMs === undefined && !timestamps ? "" : timeIn(bytes, start);
+    if (sinceMs !== undefined && instantOf(time) < sinceMs) return at;
+    const prefix = timestamps && isLineStart ? output.write(`${utc(time)} `, at, "latin1") : 0;
+    isLineStart = !head.isPartial;
+    return at + prefix + bytes.copy(output, at + prefix, head.text, head.isPartial ? end : end + 1);
   }
 
   return {
     isFull: () => left <= 0,
 
     push(chunk) {
-      const bytes = carry.length === 0 ? chunk : Buffer.concat([carry, chunk]);
-      const output: Uint8Array[] = [];
+      const bytes = Buffer.concat([carry, chunk]);
+      // What is shown of a line is never longer than the line.
+      const output = Buffer.allocUnsafe(bytes.length);
+      let filled = 0;
       let start = 0;
       for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
-        output.push(...shown(bytes.subarray(start, end)));
+        filled = show(bytes, start, end, output, filled);
         start = end + 1;
       }
-      carry = new Uint8Array(bytes.subarray(start));
-      const all = Buffer.concat(output);
-      const kept = all.length > left ? all.subarray(0, left) : all;
+      carry = bytes.subarray(start);
+      const kept = output.subarray(0, Math.min(filled, left));
       left -= kept.length;
       return kept;
     },
@@ -65,10 +68,10 @@ export function tailStart(bytes: Uint8Array, lines: number, isWhole: boolean): n
   const starts: number[] = isWhole ? [0] : [];
   let start = 0;
   for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
-    const parts = partsOf(bytes.subarray(start, end));
+    const isPartial = headOf(bytes, start, end)?.isPartial === true;
     const isKnown = isWhole || start > 0;
     start = end + 1;
-    if (isKnown && parts?.isPartial !== true && start < bytes.length) starts.push(start);
+    if (isKnown && !isPartial && start < bytes.length) starts.push(start);
   }
   return starts.at(-lines);
 }
@@ -79,31 +82,32 @@ export function lineCount(bytes: Uint8Array): number {
   let start = 0;
   let isOpen = false;
   for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
-    isOpen = partsOf(bytes.subarray(start, end))?.isPartial === true;
+    isOpen = headOf(bytes, start, end)?.isPartial === true;
     if (!isOpen) count += 1;
     start = end + 1;
   }
   return isOpen || start < bytes.length ? count + 1 : count;
 }
 
-interface LineParts {
-  readonly time: string;
+interface LineHead {
   readonly isPartial: boolean;
-  readonly text: Uint8Array;
+  /** Where the text begins. */
+  readonly text: number;
 }
 
-function partsOf(line: Uint8Array): LineParts | undefined {
-  const timeEnd = line.indexOf(SPACE);
-  if (timeEnd < 0 || timeEnd > TIME_MAX_CHARS) return undefined;
-  const streamEnd = line.indexOf(SPACE, timeEnd + 1);
+/** Of the line from `start` to `end`; undefined for what conmon did not write. */
+function headOf(bytes: Uint8Array, start: number, end: number): LineHead | undefined {
+  const timeEnd = bytes.indexOf(SPACE, start);
+  if (timeEnd < 0 || timeEnd > start + TIME_MAX_CHARS) return undefined;
+  const streamEnd = bytes.indexOf(SPACE, timeEnd + 1);
   if (streamEnd < 0) return undefined;
-  const tagEnd = line.indexOf(SPACE, streamEnd + 1);
-  if (tagEnd < 0) return undefined;
-  return {
-    time: Buffer.from(line.subarray(0, timeEnd)).toString("latin1"),
-    isPartial: line[streamEnd + 1] === PARTIAL,
-    text: line.subarray(tagEnd + 1),
-  };
+  const tagEnd = bytes.indexOf(SPACE, streamEnd + 1);
+  if (tagEnd < 0 || tagEnd >= end) return undefined;
+  return { isPartial: bytes[streamEnd + 1] === PARTIAL, text: tagEnd + 1 };
+}
+
+function timeIn(bytes: Buffer, start: number): string {
+  return bytes.toString("latin1", start, bytes.indexOf(SPACE, start));
 }
 
 /** conmon writes UTC as an offset. */
