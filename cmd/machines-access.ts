@@ -3,6 +3,7 @@ import { flapsAddresses } from "#adapters/flaps/addresses.ts";
 import { flapsApps } from "#adapters/flaps/apps.ts";
 import { type CallBudget, callBudget } from "#adapters/flaps/budget.ts";
 import { flapsMachines } from "#adapters/flaps/machines.ts";
+import { flapsVolumes } from "#adapters/flaps/volumes.ts";
 import { readTextIfThere } from "#adapters/host/files.ts";
 import { FksError } from "#core/errors.ts";
 import type { Addresses } from "#core/ports/addresses.ts";
@@ -10,6 +11,7 @@ import type { Apps } from "#core/ports/apps.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import type { Machines } from "#core/ports/machines.ts";
+import type { Volumes } from "#core/ports/volumes.ts";
 import type { Config } from "./config.ts";
 import type { DataPaths } from "./paths.ts";
 import { readToken } from "./tokens.ts";
@@ -20,6 +22,7 @@ export interface MachinesAccess {
   readonly machines: Machines;
   readonly apps: Apps;
   readonly addresses: Addresses;
+  readonly volumes: Volumes;
 }
 
 interface AccessOptions {
@@ -50,6 +53,7 @@ export async function machinesAccess(
     machines: flapsMachines(flaps),
     apps: flapsApps({ ...flaps, orgSlug: config.org ?? "personal" }),
     addresses: flapsAddresses(flaps),
+    volumes: flapsVolumes(flaps),
   };
 }
 

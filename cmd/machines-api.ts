@@ -8,14 +8,18 @@ import { aborted } from "#core/aborted.ts";
 import { networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
 import type { Listen } from "#core/ports/listen.ts";
 import { hostImages } from "#embedded/machines-api/images/host-images.ts";
-import type { Images } from "#embedded/machines-api/images/images.ts";
 import { hostNetwork } from "#embedded/machines-api/network/host-network.ts";
 import { crunRuntime } from "#embedded/machines-api/runtime/crun/crun.ts";
 import { ensureRunDir } from "#embedded/machines-api/runtime/crun/run-dir.ts";
 import { noImages } from "#embedded/machines-api/runtime/no-images.ts";
 import { noRuntime } from "#embedded/machines-api/runtime/none.ts";
-import type { Runtime } from "#embedded/machines-api/runtime/runtime.ts";
-import { type ServedMachinesApi, serveMachinesApi } from "#embedded/machines-api/server.ts";
+import {
+  type MachinesApiDeps,
+  type ServedMachinesApi,
+  serveMachinesApi,
+} from "#embedded/machines-api/server.ts";
+import { hostVolumeFiles, thawVolumes } from "#embedded/machines-api/volumes/host-volume-files.ts";
+import { noVolumeFiles } from "#embedded/machines-api/volumes/no-volume-files.ts";
 import { examples } from "./help.ts";
 import { lastEmbeddedUrl } from "./machines-access.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
@@ -69,7 +73,7 @@ async function ensureNetwork({ config, cluster, log }: Role, signal: AbortSignal
 
 async function serve(role: Role, signal: AbortSignal): Promise<ServedMachinesApi> {
   const { config, cluster, paths, clock, log } = role;
-  const { runtime, images } = partsFor(role, signal);
+  const { runtime, images, volumeFiles } = await partsFor(role, signal);
   const plan = networkPlanFor(cluster.networkId);
   mkdirSync(dirname(paths.machinesDatabase), { recursive: true, mode: 0o700 });
   ensureRunDir(plan);
@@ -83,6 +87,7 @@ async function serve(role: Role, signal: AbortSignal): Promise<ServedMachinesApi
       networkId: cluster.networkId,
       runtime,
       images,
+      volumeFiles,
       tokens: {
         api: await readToken(paths.machinesApiToken),
         protocol: await readToken(paths.machineProtocolToken),
@@ -98,18 +103,22 @@ async function serve(role: Role, signal: AbortSignal): Promise<ServedMachinesApi
 }
 
 /** What running means here: real containers of real images, or states only. */
-function partsFor(
+async function partsFor(
   { config, cluster, paths, clock, log }: Role,
   signal: AbortSignal,
-): { readonly runtime: Runtime; readonly images: Images } {
-  if (config.runtime === "none") return { runtime: noRuntime(clock), images: noImages() };
+): Promise<Pick<MachinesApiDeps, "runtime" | "images" | "volumeFiles">> {
+  if (config.runtime === "none") {
+    return { runtime: noRuntime(clock), images: noImages(), volumeFiles: noVolumeFiles() };
+  }
   const plan = networkPlanFor(cluster.networkId);
+  await thawVolumes(paths.volumes, signal);
   return {
     runtime: crunRuntime(
       { plan, machinesDir: paths.machineFolders, profilesDir: paths.seccomp, clock, log },
       signal,
     ),
     images: hostImages({ folder: paths.images, clock }),
+    volumeFiles: hostVolumeFiles({ folder: paths.volumes, log }),
   };
 }
 

@@ -22,6 +22,8 @@ export interface DataPaths {
   readonly machineFolders: string;
   /** Profiles that Pods may name, put there by people. */
   readonly seccomp: string;
+  /** One folder for each volume of the embedded Machines API. */
+  readonly volumes: string;
   readonly run: string;
   /** `{"url": …}` once the embedded Machines API listens. */
   readonly machinesApiFile: string;
@@ -51,6 +53,7 @@ export function dataPathsFor(dataDir: string): DataPaths {
     images: join(dataDir, "machines/images"),
     machineFolders: join(dataDir, "machines/m"),
     seccomp: join(dataDir, "seccomp"),
+    volumes: join(dataDir, "machines/volumes"),
     run,
     machinesApiFile: join(run, "machines-api.json"),
     controlPlaneFile: join(run, "control-plane.json"),

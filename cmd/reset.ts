@@ -15,6 +15,7 @@ import { removeLinkInto } from "#embedded/control-plane/k3s/folder.ts";
 import { hostNetwork } from "#embedded/machines-api/network/host-network.ts";
 import { crunRuntime } from "#embedded/machines-api/runtime/crun/crun.ts";
 import { removeRunDir } from "#embedded/machines-api/runtime/crun/run-dir.ts";
+import { unmountVolumes } from "#embedded/machines-api/volumes/host-volume-files.ts";
 import { readCluster } from "./cluster.ts";
 import { startConsole } from "./console.ts";
 import { examples } from "./help.ts";
@@ -117,6 +118,7 @@ async function removeTraces(
       watching.abort(new Error("reset is over"));
     }
   }
+  unmountVolumes(paths.volumes);
   await hostNetwork(plan, [], { log, egress: false }).remove(signal);
   removeRunDir(plan);
 }

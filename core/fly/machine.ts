@@ -96,6 +96,8 @@ export interface MachineConfig {
   readonly files?: readonly MachineFile[];
   readonly containers?: readonly ContainerConfig[];
   readonly volumes?: readonly ContainerVolume[];
+  /** Fly takes one. */
+  readonly mounts?: readonly MachineMount[];
   readonly restart?: RestartConfig;
   readonly auto_destroy?: boolean;
   readonly stop_config?: StopConfig;
@@ -124,6 +126,15 @@ export interface StopConfig {
   readonly signal?: string;
   /** A Go duration string, such as `"30s"`; a bare number is nanoseconds. */
   readonly timeout?: string | number;
+}
+
+/** A volume that outlives the Machine. */
+export interface MachineMount {
+  /** Its id, `vol_…`; absent: any unattached volume called `name`. */
+  readonly volume?: string;
+  readonly name?: string;
+  /** Absolute; every container of a Machine without a bundle sees it there. */
+  readonly path: string;
 }
 
 export interface MachineFile {

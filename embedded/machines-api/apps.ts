@@ -6,6 +6,7 @@ import type { IpDirectory } from "./ip-assignments.ts";
 import type { Keeper } from "./keeper.ts";
 import { destroyAsked } from "./machine-life.ts";
 import type { AppRecord, Store } from "./store.ts";
+import type { VolumeDirectory } from "./volumes/volume-directory.ts";
 
 /** The Apps of this instance: a name, and the Machines under it. */
 export interface AppDirectory {
@@ -17,7 +18,7 @@ export interface AppDirectory {
     readonly orgSlug: string;
     readonly network: string;
   }): AppRecord;
-  /** Destroys its Machines and releases its addresses; the name is free once the last one is gone. */
+  /** Destroys its Machines, then its volumes, and releases its addresses; the name is free once the last one is gone. */
   destroy(name: string): void;
   /** A Machine of this App is gone: perhaps it was the last of a deleted one. */
   forgetEmpty(name: string): void;
@@ -26,6 +27,7 @@ export interface AppDirectory {
 interface Deps {
   readonly store: Store;
   readonly keeper: Keeper;
+  readonly volumes: Pick<VolumeDirectory, "inApp" | "destroyAll">;
   readonly ips: IpDirectory;
   readonly ids: Ids;
   readonly clock: Clock;
@@ -33,7 +35,7 @@ interface Deps {
 
 const APP_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
-export function appDirectory({ store, keeper, ips, ids, clock }: Deps): AppDirectory {
+export function appDirectory({ store, keeper, ips, volumes, ids, clock }: Deps): AppDirectory {
   const apps = new Map(store.apps().map((app) => [app.name, app]));
 
   function save(app: AppRecord): AppRecord {
@@ -45,6 +47,10 @@ export function appDirectory({ store, keeper, ips, ids, clock }: Deps): AppDirec
   function forgetEmpty(name: string): void {
     if (apps.get(name)?.deleted !== true) return;
     if (keeper.inApp(name).some(({ state }) => state !== "destroyed")) return;
+    if (volumes.inApp(name).length > 0) {
+      volumes.destroyAll(name, () => forgetEmpty(name));
+      return;
+    }
     store.removeApp(name);
     apps.delete(name);
   }

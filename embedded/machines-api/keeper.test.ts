@@ -50,6 +50,7 @@ async function withKeeper(
     addresses: addressesOf("0a0b0c0d", () => store.nextSerial()),
     changes: changes(),
     actions: actionsOf(runtime, clock),
+    volumes: { mount: async () => {}, folderOf: () => "", release: async () => {} },
     ids: idsFrom(randomBytes, () => clock.now()),
     clock,
     log: memoryLog(),

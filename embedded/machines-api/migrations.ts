@@ -59,6 +59,16 @@ const MIGRATIONS: readonly string[] = [
      ip TEXT PRIMARY KEY,
      record TEXT NOT NULL
    ) WITHOUT ROWID;`,
+  `CREATE TABLE volumes (
+     id TEXT PRIMARY KEY,
+     app TEXT NOT NULL,
+     record TEXT NOT NULL
+   ) WITHOUT ROWID;
+   CREATE TABLE snapshots (
+     id TEXT PRIMARY KEY,
+     volume TEXT NOT NULL,
+     record TEXT NOT NULL
+   ) WITHOUT ROWID;`,
 ];
 
 /** Brings an opened database to the newest schema. A newer one than ours is a sentence, not a guess. */

@@ -9,7 +9,7 @@ import { runPostStart } from "./hooks.ts";
 import type { Image } from "./images/images.ts";
 import { machineFailed } from "./machine-life.ts";
 import { policyOf } from "./policy.ts";
-import { containerOf, type MachineRecord, withContainer } from "./record.ts";
+import { containerOf, isActive, type MachineRecord, withContainer } from "./record.ts";
 import type { StartedUser } from "./runtime/runtime.ts";
 import { containerSpecFor, imageIdOf } from "./specs.ts";
 import type { Work } from "./work.ts";
@@ -31,6 +31,7 @@ export async function runContainer(work: Work, name: string): Promise<void> {
     volumeImages,
     address: work.addresses.of(slot.record.serial),
     bundle: work.bundles.read(slot.record.id),
+    folderOf: work.volumes.folderOf,
   });
   if (!result.ok) {
     const reason = "CreateContainerConfigError";
@@ -46,7 +47,11 @@ export async function runContainer(work: Work, name: string): Promise<void> {
   });
   const { cpuMillis, memoryBytes, cpuShares } = result.spec;
   const started = await work
-    .atOnce(() => work.runtime.start(result.spec, signal))
+    .atOnce(async () => {
+      const others = slot.record.containers.filter((other) => other.name !== name);
+      await work.volumes.mount(slot.record, !others.some(isActive), signal);
+      return work.runtime.start(result.spec, signal);
+    })
     .catch((error: unknown) => {
       if (signal.aborted) throw error;
       startFailed(work, name, error);

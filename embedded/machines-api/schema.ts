@@ -77,6 +77,19 @@ const volume = z.looseObject({
   image: text.exactOptional(),
 });
 
+const mount = z
+  .looseObject({
+    volume: text.min(1).exactOptional(),
+    name: text.exactOptional(),
+    path: text.startsWith("/", "must be absolute"),
+    size_gb: kept,
+    encrypted: kept,
+    extend_threshold_percent: kept,
+    add_size_gb: kept,
+    size_gb_limit: kept,
+  })
+  .refine(({ volume, name }) => (volume ?? name ?? "") !== "", "needs a volume or a name");
+
 const dns = z.looseObject({
   skip_registration: z.boolean().exactOptional(),
   nameservers: strings.exactOptional(),
@@ -122,7 +135,7 @@ const config = z
     auto_destroy: z.boolean().exactOptional(),
     stop_config: stop.exactOptional(),
     dns: dns.exactOptional(),
-    mounts: kept,
+    mounts: z.array(mount).exactOptional(),
     services: kept,
     checks: kept,
     processes: kept,

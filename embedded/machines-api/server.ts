@@ -11,14 +11,21 @@ import { bundlesIn } from "./bundles.ts";
 import { changes as newChanges } from "./changes.ts";
 import { ApiError, callerGone, codeOf, STATUS_OF } from "./errors.ts";
 import { idsFrom, type RandomBytes } from "./ids.ts";
+import {
+  type DiskSpace,
+  type ImageThresholds,
+  imageCollector,
+  imagesIn,
+} from "./image-collector.ts";
 import type { Images } from "./images/images.ts";
 import { ipDirectory } from "./ip-assignments.ts";
-import { machineKeeper } from "./keeper.ts";
+import { type Keeper, machineKeeper } from "./keeper.ts";
 import { bucketFor, limits as newLimits } from "./limits.ts";
 import { metricsOf } from "./metrics.ts";
 import { actionsOf } from "./probes/actions.ts";
 import type { Session } from "./protocol/channels.ts";
 import { protocolRoutes } from "./protocol/routes.ts";
+import type { MachineRecord } from "./record.ts";
 import { actionRoutes } from "./routes/actions.ts";
 import { appRoutes } from "./routes/apps.ts";
 import type { Api } from "./routes/context.ts";
@@ -27,9 +34,12 @@ import { ipRoutes } from "./routes/ip-assignments.ts";
 import { leaseRoutes } from "./routes/leases.ts";
 import { machineRoutes } from "./routes/machines.ts";
 import { metadataRoutes } from "./routes/metadata.ts";
+import { orgVolumeRoute, volumeRoutes } from "./routes/volumes.ts";
 import { waitRoute } from "./routes/wait.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { openStore } from "./store.ts";
+import { volumeDirectory } from "./volumes/volume-directory.ts";
+import type { VolumeFiles } from "./volumes/volume-files.ts";
 
 /** How long answers under way may take once the server stops. */
 const STOP_MS = 5_000;
@@ -47,6 +57,9 @@ export interface MachinesApiDeps {
   readonly networkId: string;
   readonly runtime: Runtime;
   readonly images: Images;
+  /** When unused images go; absent: there are none that could. */
+  readonly imageRoom?: { readonly thresholds: ImageThresholds; readonly disk: () => DiskSpace };
+  readonly volumeFiles: VolumeFiles;
   readonly tokens: { readonly api: string; readonly protocol: string };
   readonly regions: readonly string[];
   readonly limits: "off" | "fly";
@@ -79,17 +92,44 @@ export async function serveMachinesApi(
   const addresses = addressesOf(deps.networkId, () => store.nextSerial());
   const changes = newChanges();
   const actions = actionsOf(runtime, clock);
-  const parts = { store, runtime, images, bundles, addresses, actions, changes, ids, clock, log };
-  const keeper = machineKeeper(parts);
+  const over = new AbortController();
+  const machines = (): Iterable<MachineRecord> => keeper.all();
+  const volumes = volumeDirectory(
+    { store, files: deps.volumeFiles, machines, random, clock, log },
+    over.signal,
+  );
+  await volumes.recover(signal);
+  const parts = {
+    store,
+    runtime,
+    images,
+    bundles,
+    addresses,
+    actions,
+    volumes,
+    changes,
+    ids,
+    clock,
+    log,
+  };
+  const keeper: Keeper = machineKeeper(parts);
   const metrics = metricsOf(() => keeper.all());
+  const collector = imageCollector({
+    images,
+    thresholds: deps.imageRoom?.thresholds ?? { high: 100, low: 100 },
+    disk: deps.imageRoom?.disk ?? ((): DiskSpace => ({ capacityBytes: 1, availableBytes: 1 })),
+    inUse: () => imagesIn(keeper.all(), bundles),
+    removed: (count) => metrics.imagesRemoved(count),
+    clock,
+    log,
+  });
   await keeper.adopt(signal);
   const ips = ipDirectory({ store, range: networkPlanFor(deps.networkId).serviceRange, clock });
-  const apps = appDirectory({ store, keeper, ips, ids, clock });
+  const apps = appDirectory({ store, keeper, ips, volumes, ids, clock });
   changes.listen(undefined, ({ app, state }) => {
     if (state === "destroyed") apps.forgetEmpty(app);
   });
-  const over = new AbortController();
-  const api: Api = { ...parts, keeper, apps, ips, random, regions, metrics };
+  const api: Api = { ...parts, keeper, collector, apps, ips, random, regions, metrics };
   const app = httpApp(api, deps, over.signal);
   const server = deps.listen((port) =>
     Bun.serve<Session>({
@@ -114,6 +154,7 @@ export async function serveMachinesApi(
       },
     }),
   );
+  const collecting = deps.imageRoom === undefined ? undefined : collector.run(over.signal);
   let stopped: Promise<void> | undefined;
 
   async function stop(): Promise<void> {
@@ -129,7 +170,7 @@ export async function serveMachinesApi(
       },
       patience.signal,
     );
-    await Promise.race([Promise.all([server.stop(), keeper.stop()]), late.promise]);
+    await Promise.race([Promise.all([server.stop(), keeper.stop(), collecting]), late.promise]);
     patience.abort();
     store.close();
   }
@@ -174,6 +215,8 @@ function httpApp(api: Api, deps: MachinesApiDeps, over: AbortSignal): Hono {
   app.route(`${machine}/wait`, waitRoute(api));
   app.route(`${machine}/exec`, execRoute(api));
   app.route(machine, actionRoutes(api));
+  app.route("/v1/apps/:app/volumes", volumeRoutes(api));
+  app.route("/v1/orgs/:org/volumes", orgVolumeRoute(api));
   app.route("/fks/v1", protocolRoutes(api, over));
   app.notFound((c) => c.json({ error: "404 page not found" }, 404));
   app.onError((error, c) => answerFor(error, c, log));

@@ -45,6 +45,7 @@ function specOf(given: Given): SpecResult {
     volumeImages: given.volumeImages ?? new Map(),
     address: ADDRESS,
     bundle: given.bundle,
+    folderOf: (id) => `/volumes/${id}`,
   });
 }
 
@@ -189,4 +190,20 @@ test("a volume that shows an image is that image's root, whatever the config cal
       readOnly: false,
     },
   ]);
+});
+
+const MOUNTED: MachineConfig = { mounts: [{ volume: "vol_a", name: "data", path: "/data" }] };
+
+test("a Machine's volume is seen by every container; one with a bundle names what it mounts", () => {
+  const plain = specOf({ machine: MOUNTED, config: { exec: ["true"] } });
+  const silent = specOf({ machine: MOUNTED, bundle: bundleOf({ cmd: ["true"] }) });
+  const mounts = [{ name: "data", path: "/db", subPath: "pg", readOnly: true }];
+  const named = specOf({ machine: MOUNTED, bundle: bundleOf({ cmd: ["true"], mounts }) });
+  const volume = { name: "vol_a", kind: "persistent", folder: "/volumes/vol_a" };
+
+  expect(plain).toMatchObject({ spec: { mounts: [{ path: "/data", readOnly: false, volume }] } });
+  expect(silent).toMatchObject({ spec: { mounts: [] } });
+  expect(named).toMatchObject({
+    spec: { mounts: [{ path: "/db", subPath: "pg", readOnly: true, volume }] },
+  });
 });

@@ -21,7 +21,7 @@ import type {
   MachineAddress,
   MachineSpec,
 } from "./runtime/runtime.ts";
-import { mountsOf } from "./volume-specs.ts";
+import { type FolderOf, mountsOf } from "./volume-specs.ts";
 
 const MIB = 1024 * 1024;
 const DEFAULT_GUEST: GuestConfig = { cpu_kind: "shared", cpus: 1, memory_mb: 256 };
@@ -83,6 +83,7 @@ interface SpecSource {
   readonly volumeImages: ReadonlyMap<string, Image>;
   readonly address: MachineAddress;
   readonly bundle: Bundle | undefined;
+  readonly folderOf: FolderOf;
 }
 
 /** Everything about one start of one container, or why there can be none. Pure. */
@@ -91,7 +92,7 @@ export function containerSpecFor(source: SpecSource): SpecResult {
   const config = configOf(record, container.name);
   if (config === undefined) return refused(`container "${container.name}" is not in the config`);
   const given = bundle?.containers[container.name] ?? {};
-  const mounts = mountsOf(record.config, config, bundle, source.volumeImages);
+  const mounts = mountsOf(record.config, config, bundle, source.volumeImages, source.folderOf);
   if (typeof mounts === "string") return refused(mounts);
   const files = filesOf([...(record.config.files ?? []), ...(config.files ?? [])]);
   if (typeof files === "string") return refused(files);

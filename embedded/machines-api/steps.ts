@@ -29,6 +29,7 @@ export async function performStep(step: Step, work: Work): Promise<void> {
       return prepare(work);
     case "remove":
       await work.atOnce(() => runtime.remove(machineId, signal));
+      await work.volumes.release(slot.record, signal);
       work.bundles.remove(machineId);
       return change(removed);
     case "back-off":

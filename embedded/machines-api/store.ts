@@ -4,6 +4,7 @@ import type { ContainerEvent } from "#core/fly/machine-protocol.ts";
 import type { IpAssignment } from "#core/ports/addresses.ts";
 import { migrate } from "./migrations.ts";
 import type { ContainerRecord, MachineRecord } from "./record.ts";
+import { type VolumeStore, volumeStore } from "./volumes/volume-store.ts";
 
 export interface AppRecord {
   readonly id: string;
@@ -27,7 +28,7 @@ export interface IpRecord extends IpAssignment {
  * WAL with `synchronous=NORMAL`: a commit survives our own death, and a power cut may lose the last
  * ones. That is harmless, because after a power cut nothing runs that they told of.
  */
-export interface Store {
+export interface Store extends VolumeStore {
   apps(): readonly AppRecord[];
   saveApp(app: AppRecord): void;
   removeApp(name: string): void;
@@ -71,6 +72,7 @@ export function openStore(path: string): Store {
     "SELECT instance_id, config FROM versions WHERE machine = ? ORDER BY instance_id DESC",
   );
   return {
+    ...volumeStore(db),
     apps: () => readApps(db),
     saveApp: (record) => void app.save.run(record.name, JSON.stringify(record)),
     removeApp: (name) => void app.remove.run(name),

@@ -8,6 +8,7 @@ import type { Actions } from "./probes/actions.ts";
 import type { MachineRecord } from "./record.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { Slot } from "./slot.ts";
+import type { MachineVolumes } from "./volumes/volume-directory.ts";
 
 export type Change = (record: MachineRecord, moment: Moment) => MachineRecord;
 
@@ -18,6 +19,7 @@ export interface Parts {
   readonly bundles: Bundles;
   readonly addresses: Addresses;
   readonly actions: Actions;
+  readonly volumes: MachineVolumes;
   readonly clock: Clock;
   readonly log: Log;
 }

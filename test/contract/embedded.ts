@@ -6,6 +6,7 @@ import { flapsAddresses } from "#adapters/flaps/addresses.ts";
 import { flapsApps } from "#adapters/flaps/apps.ts";
 import { callBudget } from "#adapters/flaps/budget.ts";
 import { flapsMachines } from "#adapters/flaps/machines.ts";
+import { flapsVolumes } from "#adapters/flaps/volumes.ts";
 import { hostClock } from "#adapters/host/clock.ts";
 import { machineProtocol } from "#adapters/machine-protocol/protocol.ts";
 import { type NetworkPlan, networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
@@ -19,9 +20,16 @@ import { noImages } from "#embedded/machines-api/runtime/no-images.ts";
 import { noRuntime } from "#embedded/machines-api/runtime/none.ts";
 import type { Runtime } from "#embedded/machines-api/runtime/runtime.ts";
 import { serveMachinesApi } from "#embedded/machines-api/server.ts";
+import {
+  hostVolumeFiles,
+  unmountVolumes,
+} from "#embedded/machines-api/volumes/host-volume-files.ts";
+import { noVolumeFiles } from "#embedded/machines-api/volumes/no-volume-files.ts";
+import type { VolumeFiles } from "#embedded/machines-api/volumes/volume-files.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { busyboxImage } from "#test/fixtures/images.ts";
 import type { AddressesWorld } from "./addresses-contract.ts";
+import type { VolumesWorld } from "./volumes-contract.ts";
 
 const IMAGE = "fks-contract/busybox:1";
 const REGION = "local-a";
@@ -31,20 +39,22 @@ const clock = hostClock();
 interface RuntimeWorld {
   readonly runtime: Runtime;
   readonly images: Images;
+  readonly volumeFiles: VolumeFiles;
   close(): Promise<void>;
 }
 
 /** The embedded Machines API with states only, asked over HTTP. */
-export function embeddedWithoutRuntime(): Promise<AddressesWorld> {
+export function embeddedWithoutRuntime(): Promise<AddressesWorld & VolumesWorld> {
   return embedded(async () => ({
     runtime: noRuntime(clock),
     images: noImages(),
+    volumeFiles: noVolumeFiles(),
     close: async () => {},
   }));
 }
 
 /** The embedded Machines API with real containers in a network of their own; needs root. */
-export function embeddedWithContainers(): Promise<AddressesWorld> {
+export function embeddedWithContainers(): Promise<AddressesWorld & VolumesWorld> {
   return embedded(async (plan, folder, signal) => {
     const log = memoryLog();
     const images = hostImages({ folder: join(folder, "images"), clock, isDurable: false });
@@ -57,7 +67,9 @@ export function embeddedWithContainers(): Promise<AddressesWorld> {
         signal,
       ),
       images,
+      volumeFiles: hostVolumeFiles({ folder: join(folder, "volumes"), log }),
       async close() {
+        unmountVolumes(join(folder, "volumes"));
         await network.remove(new AbortController().signal);
         removeRunDir(plan);
       },
@@ -67,7 +79,7 @@ export function embeddedWithContainers(): Promise<AddressesWorld> {
 
 async function embedded(
   open: (plan: NetworkPlan, folder: string, signal: AbortSignal) => Promise<RuntimeWorld>,
-): Promise<AddressesWorld> {
+): Promise<AddressesWorld & VolumesWorld> {
   const plan = networkPlanFor(randomBytes(4).toString("hex"));
   const folder = mkdtempSync(join(tmpdir(), "fks-contract-"));
   const stop = new AbortController();
@@ -82,6 +94,7 @@ async function embedded(
       networkId: plan.id,
       runtime: below.runtime,
       images: below.images,
+      volumeFiles: below.volumeFiles,
       tokens,
       regions: [REGION],
       limits: "off",
@@ -98,6 +111,7 @@ async function embedded(
       machines: flapsMachines(flaps),
       apps: flapsApps({ ...flaps, orgSlug: "personal" }),
       addresses: flapsAddresses(flaps),
+      volumes: flapsVolumes(flaps),
       protocol: machineProtocol({ baseUrl: server.url, token: protocol, clock }),
     };
   };

@@ -4,9 +4,10 @@ import { type AddressesWorld, addressesContract } from "./addresses-contract.ts"
 import { appsContract } from "./apps-contract.ts";
 import { machinesContract } from "./machines-contract.ts";
 import { machineProtocolContract } from "./protocol-contract.ts";
+import { type VolumesWorld, volumesContract } from "./volumes-contract.ts";
 
-async function inMemory(): Promise<AddressesWorld> {
-  const { machines, apps, protocol, addresses } = memoryWorld({
+async function inMemory(): Promise<AddressesWorld & VolumesWorld> {
+  const { machines, apps, protocol, addresses, volumes } = memoryWorld({
     clock: hostClock(),
     stepMs: 2,
     apps: ["fks-contract"],
@@ -15,6 +16,7 @@ async function inMemory(): Promise<AddressesWorld> {
     machines,
     apps,
     addresses,
+    volumes,
     givesWanted: true,
     protocol,
     app: "fks-contract",
@@ -28,4 +30,5 @@ async function inMemory(): Promise<AddressesWorld> {
 machinesContract("in memory", inMemory, { programs: "toy" });
 appsContract("in memory", inMemory);
 addressesContract("in memory", inMemory);
+volumesContract("in memory", inMemory);
 machineProtocolContract("in memory", inMemory, { programs: "toy" });

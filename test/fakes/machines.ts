@@ -18,6 +18,7 @@ import {
 import { memoryMachines } from "./memory-machines.ts";
 import { memoryProtocol } from "./memory-protocol.ts";
 import { type Listener, memoryStore } from "./memory-store.ts";
+import { type MemoryVolumes, memoryVolumes } from "./memory-volumes.ts";
 import { type Program, toyProgram } from "./programs.ts";
 
 interface MemoryWorldOptions {
@@ -34,6 +35,7 @@ export interface MemoryWorld {
   readonly machines: Machines;
   readonly apps: Apps;
   readonly addresses: MemoryAddresses;
+  readonly volumes: MemoryVolumes;
   readonly protocol: MachineProtocol;
   /** Every call in order: `create app/name`, `destroy app/id`, `deliver app/id` … */
   readonly calls: readonly string[];
@@ -64,6 +66,12 @@ export function memoryWorld(options: MemoryWorldOptions): MemoryWorld {
     calls.push(what);
   };
   const addresses = memoryAddresses({ hasApp: (name) => names.has(name) });
+  const volumes = memoryVolumes({
+    hasApp: (name) => names.has(name),
+    machines: () => store.all(),
+    clock,
+    called,
+  });
   const { protocol, ...hand } = memoryProtocol({ store, clock, program, called });
 
   return {
@@ -73,9 +81,14 @@ export function memoryWorld(options: MemoryWorldOptions): MemoryWorld {
       program,
       called,
       hasApp: (name) => names.has(name),
+      claim: (inApp, region, config) => volumes.claim(inApp, region, config),
     }),
-    apps: memoryApps(names, called, (name) => addresses.forget(name)),
+    apps: memoryApps(names, called, (name) => {
+      addresses.forget(name);
+      volumes.forget(name);
+    }),
     addresses,
+    volumes,
     protocol,
     calls,
     all: () => store.all(),

@@ -1,5 +1,5 @@
 import { FksError } from "#core/errors.ts";
-import type { Machine, MachineState } from "#core/fly/machine.ts";
+import type { Machine, MachineConfig, MachineState } from "#core/fly/machine.ts";
 import type { ExitStatus } from "#core/fly/machine-protocol.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { CreateMachine, Machines, WaitMachine } from "#core/ports/machines.ts";
@@ -11,6 +11,8 @@ interface MemoryMachinesDeps {
   readonly clock: Clock;
   readonly program: Program;
   readonly hasApp: (name: string) => boolean;
+  /** Throws when its volumes cannot be had. */
+  readonly claim?: (app: string, region: string, config: MachineConfig) => void;
   /** Called first by every method. */
   readonly called: (what: string) => void;
 }
@@ -63,6 +65,7 @@ export function memoryMachines(deps: MemoryMachinesDeps): Machines {
       if (isTaken) {
         throw new FksError("Conflict", "already_exists: unique machine name violation");
       }
+      deps.claim?.(app, request.region, request.config);
       const { machine } = store.add(app, machineFor(request));
       if (request.skip_launch === true) store.setState(machine.id, "stopped");
       else store.launch(machine.id);

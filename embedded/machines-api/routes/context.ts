@@ -9,6 +9,7 @@ import type { Bundles } from "../bundles.ts";
 import type { Changes } from "../changes.ts";
 import { ApiError, invalid, machineNotFound } from "../errors.ts";
 import type { Ids, RandomBytes } from "../ids.ts";
+import type { ImageCollector } from "../image-collector.ts";
 import type { Images } from "../images/images.ts";
 import type { IpDirectory } from "../ip-assignments.ts";
 import { positionOfError } from "../json.ts";
@@ -19,6 +20,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store.ts";
 import { unknownFields } from "../unknown-fields.ts";
 import { machineView } from "../views.ts";
+import type { VolumeDirectory } from "../volumes/volume-directory.ts";
 
 /** What every route works with. */
 export interface Api {
@@ -28,8 +30,10 @@ export interface Api {
   readonly store: Store;
   readonly runtime: Runtime;
   readonly images: Images;
+  readonly collector: ImageCollector;
   readonly bundles: Bundles;
   readonly addresses: Addresses;
+  readonly volumes: VolumeDirectory;
   readonly changes: Changes;
   readonly ids: Ids;
   readonly random: RandomBytes;

@@ -8,6 +8,7 @@ import type { LeaseRecord, MachineRecord } from "../record.ts";
 import { createBody, updateBody } from "../schema.ts";
 import { guestOf } from "../specs.ts";
 import { summaryOf } from "../views.ts";
+import { holdersOf, regionOfVolumes, volumeIdsOf, withVolumes } from "../volumes/attachments.ts";
 import { type Api, bodyOf, livingMachineAt, machineAt, viewOf } from "./context.ts";
 
 /** `/v1/apps/:app/machines`: the collection, and the Machine itself. */
@@ -68,14 +69,20 @@ async function create(api: Api, c: Context): Promise<Response> {
   const { keeper, ids, clock } = api;
   const app = api.apps.get(c.req.param("app") ?? "");
   const body = await bodyOf(api, c, createBody);
-  const config = completed(body.config);
-  const region = regionFor(api.regions, body.region);
+  const ownVolumes = api.volumes.inApp(app.name);
+  const wantedRegion = body.region || regionOfVolumes(body.config, ownVolumes);
+  const region = regionFor(api.regions, wantedRegion);
   const name = body.name ?? machineName(api.random);
   if (keeper.named(app.name, name) !== undefined) {
     throw new ApiError(409, "already_exists: unique machine name violation");
   }
   // The App may have been deleted while the body was on its way.
   api.apps.get(app.name);
+  const config = withVolumes(completed(body.config), {
+    volumes: ownVolumes,
+    holders: holdersOf(keeper.all()),
+    region,
+  });
   const asked = {
     id: ids.hex(14),
     app: app.name,
@@ -106,6 +113,8 @@ async function update(api: Api, c: Context): Promise<Response> {
     throw new ApiError(409, "aborted: machine update failed due to concurrent update");
   }
   const config = completed(body.config);
+  const [before, after] = [record.config, config].map((one) => volumeIdsOf(one).toSorted().join());
+  if (before !== after) throw invalid("the volumes of a machine cannot be changed");
   const launch = body.skip_launch !== true;
   const lease = newLease(api, body.lease_ttl);
   const changed = api.keeper.change(id, (current, moment) => ({

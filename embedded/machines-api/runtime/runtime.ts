@@ -170,14 +170,17 @@ export interface MountSpec {
 
 /**
  * `disk` and `memory` start empty and live as long as the Machine; `files` shows given files,
- * `image` those of an unpacked image, and nothing in it can be run.
+ * `image` those of an unpacked image, and nothing in it can be run; `persistent` was there before
+ * the Machine and stays.
  */
 export interface VolumeSpec {
   readonly name: string;
-  readonly kind: "disk" | "memory" | "files" | "image";
+  readonly kind: "disk" | "memory" | "files" | "image" | "persistent";
   readonly sizeMb: number | undefined;
   /** Of an image: its flattened root on this host. */
   readonly imageRoot?: string;
+  /** Of a persistent one: the folder that shows its data on this host. */
+  readonly folder?: string;
   readonly files: readonly {
     readonly path: string;
     readonly mode: number;

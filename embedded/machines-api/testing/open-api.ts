@@ -12,6 +12,8 @@ import { noImages } from "../runtime/no-images.ts";
 import { noRuntime } from "../runtime/none.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type ServedMachinesApi, serveMachinesApi } from "../server.ts";
+import { noVolumeFiles } from "../volumes/no-volume-files.ts";
+import type { VolumeFiles } from "../volumes/volume-files.ts";
 
 export interface OpenOptions {
   readonly clock: Clock;
@@ -20,6 +22,7 @@ export interface OpenOptions {
   readonly dir?: string;
   readonly runtime?: Runtime;
   readonly images?: Images;
+  readonly volumeFiles?: VolumeFiles;
   readonly limits?: "off" | "fly";
 }
 
@@ -65,6 +68,7 @@ export async function openApi(options: OpenOptions): Promise<OpenApi> {
       networkId: "0a0b0c0d",
       runtime,
       images: options.images ?? noImages(),
+      volumeFiles: options.volumeFiles ?? noVolumeFiles(),
       tokens: { api: API_TOKEN, protocol: PROTOCOL_TOKEN },
       regions: ["local-a", "local-b"],
       limits: options.limits ?? "off",

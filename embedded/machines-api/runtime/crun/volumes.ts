@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, statSync } from "node:fs";
 import { chmod, chown, mkdir, rename } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { FksError } from "#core/errors.ts";
+import { runProgram } from "../../network/run-program.ts";
 import type { VolumeSpec } from "../runtime.ts";
 import { replaceFiles } from "./atomic-files.ts";
 import type { MachineFolder } from "./folders.ts";
@@ -51,6 +52,9 @@ export async function ensureVolume(
       break;
     case "image":
       break;
+    case "persistent":
+      if (fsGroup !== undefined) await giveAllTo(folder, fsGroup);
+      break;
   }
   return folder;
 }
@@ -61,6 +65,23 @@ async function makeDisk(folder: string, fsGroup: number | undefined): Promise<vo
   await mkdir(unfinished, { recursive: true });
   await giveTo(unfinished, fsGroup, OPEN_MODE);
   await rename(unfinished, folder);
+}
+
+/**
+ * As the kubelet gives a claim's files to the Pod's group: all of them, once. The folder itself is
+ * last, so that an unfinished change is done again.
+ */
+async function giveAllTo(folder: string, group: number): Promise<void> {
+  const wanted = 0o770 | SET_GID;
+  const { uid, gid, mode } = statSync(folder);
+  if (gid === group && (mode & wanted) === wanted) return;
+  const below = ["find", folder, "-mindepth", "1"];
+  const never = new AbortController().signal;
+  await runProgram([...below, "-exec", "chgrp", "-h", String(group), "{}", "+"], never);
+  await runProgram([...below, "-type", "d", "-exec", "chmod", "ug+rwx,g+s", "{}", "+"], never);
+  await runProgram([...below, "-type", "f", "-exec", "chmod", "ug+rw", "{}", "+"], never);
+  await chown(folder, uid, group);
+  await chmod(folder, (mode & 0o7777) | wanted);
 }
 
 async function giveTo(folder: string, fsGroup: number | undefined, mode: number): Promise<void> {
@@ -88,11 +109,13 @@ export function ensureTmpfs(folder: string, bytes: number, mode = OPEN_MODE): bo
   return true;
 }
 
-function volumeFolder(machine: VolumeFolders, { kind, name, imageRoot }: VolumeSpec): string {
+function volumeFolder(machine: VolumeFolders, volume: VolumeSpec): string {
+  const { kind, name, imageRoot, folder } = volume;
   if (!/^[\w][\w.-]*$/.test(name)) {
     throw new FksError("InvalidInput", `a volume cannot be called ${JSON.stringify(name)}`);
   }
   if (kind === "image") return imageRoot ?? "";
+  if (kind === "persistent") return folder ?? "";
   const parents = { disk: machine.disks, memory: machine.memories, files: machine.files };
   return `${parents[kind]}/${name}`;
 }
