@@ -277,6 +277,15 @@ export type MachineChange =
   | { readonly type: "synced" }
   | { readonly type: "ping" };
 
+/** What the host of Machines has trouble with, in the kubelet's reasons and words. */
+export interface HostTrouble {
+  /** `FreeDiskSpaceFailed`, `ImageGCFailed`, `InvalidDiskCapacity`. */
+  readonly reason: string;
+  readonly message: string;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
 export interface LogOptions {
   readonly follow?: boolean;
   readonly previous?: boolean;

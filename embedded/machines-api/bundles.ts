@@ -20,6 +20,8 @@ export interface Bundles {
   read(machineId: string): Bundle | undefined;
   /** Cheap; empty without a bundle. The same value until the next `write`. */
   conducts(machineId: string): Conducts;
+  /** References of the images that its volumes show. Cheap. */
+  images(machineId: string): readonly string[];
   write(machineId: string, bundle: Bundle): void;
   remove(machineId: string): void;
 }
@@ -34,6 +36,7 @@ export function bundlesIn(runDir: string): Bundles {
     readdirSync(folder).flatMap((file) => file.match(/^(.+)\.json$/)?.[1] ?? []),
   );
   const conducts = new Map<string, Conducts>();
+  const images = new Map<string, readonly string[]>();
 
   function read(machineId: string): Bundle | undefined {
     if (!known.has(machineId)) return undefined;
@@ -49,17 +52,28 @@ export function bundlesIn(runDir: string): Bundles {
       if (known.has(machineId)) conducts.set(machineId, kept);
       return kept;
     },
+    images(machineId) {
+      const kept = images.get(machineId) ?? imagesOf(read(machineId));
+      if (known.has(machineId)) images.set(machineId, kept);
+      return kept;
+    },
     write(machineId, bundle) {
       const file = fileOf(machineId);
       writeFileSync(`${file}.new`, JSON.stringify(bundle), { mode: 0o600 });
       renameSync(`${file}.new`, file);
       known.add(machineId);
       conducts.delete(machineId);
+      images.delete(machineId);
     },
     remove(machineId) {
       rmSync(fileOf(machineId), { force: true });
       known.delete(machineId);
       conducts.delete(machineId);
+      images.delete(machineId);
     },
   };
+}
+
+function imagesOf(bundle: Bundle | undefined): readonly string[] {
+  return Object.values(bundle?.images ?? {}).map(({ image }) => image);
 }

@@ -7,6 +7,7 @@ const MAX_PATHS = 500;
 export interface Metrics {
   request(method: string, status: number): void;
   unknownFields(paths: readonly string[]): void;
+  imagesRemoved(count: number): void;
   /** In the text format of Prometheus. */
   text(): Promise<string>;
 }
@@ -23,6 +24,11 @@ export function metricsOf(machines: () => Iterable<MachineRecord>): Metrics {
     name: "fks_machines_api_unknown_fields_total",
     help: "JSON fields in requests that the embedded Machines API does not know.",
     labelNames: ["path"],
+    registers,
+  });
+  const removed = new Counter({
+    name: "fks_machines_api_images_removed_total",
+    help: "Names of images that were removed because no Machine needed them.",
     registers,
   });
   const states = new Gauge({
@@ -44,6 +50,7 @@ export function metricsOf(machines: () => Iterable<MachineRecord>): Metrics {
         unknown.inc({ path: paths.has(path) ? path : "other" });
       }
     },
+    imagesRemoved: (count) => removed.inc(count),
     async text() {
       await states.get();
       return (await Promise.all(registers.map((registry) => registry.metrics()))).join("");

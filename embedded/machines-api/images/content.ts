@@ -7,6 +7,7 @@ import {
   renameSync,
   rmSync,
 } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
@@ -36,7 +37,7 @@ export interface Content {
   removeScratch(folder: string): void;
   digests(): { readonly blobs: readonly string[]; readonly roots: readonly string[] };
   removeBlob(digest: string): void;
-  removeRoot(configDigest: string): void;
+  removeRoot(configDigest: string): Promise<void>;
   /** Removes what processes left that are no more. */
   removeLeftovers(): void;
 }
@@ -82,11 +83,11 @@ export function contentIn(folder: string): Content {
       roots: readdirSync(roots).map((hex) => `sha256:${hex}`),
     }),
     removeBlob: (digest) => rmSync(blobPath(digest), { force: true }),
-    removeRoot(digest) {
+    async removeRoot(digest) {
       // First out of sight, then away: a root half removed must never be found.
       const grave = scratch();
       renameSync(rootPath(digest), join(grave, "root"));
-      rmSync(grave, { recursive: true, force: true });
+      await rm(grave, { recursive: true, force: true });
     },
     removeLeftovers() {
       for (const name of readdirSync(unfinished)) {

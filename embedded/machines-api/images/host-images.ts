@@ -8,8 +8,9 @@ import { type ImageStore, imageStore } from "./image-store.ts";
 import type { Image, ImageRequest, Images, LoadedImage } from "./images.ts";
 import { hostPlatform } from "./platform.ts";
 import { type PullOptions, type PullProgress, pull } from "./pull.ts";
+import { reclaimer } from "./reclaim.ts";
 import { type Reference, referenceOf, referenceText } from "./reference.ts";
-import type { RefRecord } from "./refs.ts";
+import { type RefRecord, recordOf } from "./refs.ts";
 import { REGISTRY_RETRIES, type RetryRules } from "./retry.ts";
 import { sharedWork } from "./shared-work.ts";
 import { configOf, type StoredImage } from "./stored-image.ts";
@@ -45,6 +46,7 @@ export function hostImages(options: HostImagesOptions): Images {
   const platform = hostPlatform();
   const store = opened(options, limits, onProgress);
   const { content, refs } = store;
+  const { used, reclaim } = reclaimer(store, clock);
   const pulls = sharedWork<StoredImage>();
   const pullOptions: PullOptions = {
     content,
@@ -72,6 +74,7 @@ export function hostImages(options: HostImagesOptions): Images {
       try {
         const here = await present(store, reference, request.pullPolicy, signal);
         const image = here?.image ?? (await fetched());
+        used(image.config);
         return {
           ...imageOf(store, reference, image),
           source: here?.source ?? "pulled",
@@ -91,6 +94,14 @@ export function hostImages(options: HostImagesOptions): Images {
         }, signal);
       } catch (error) {
         throw loadError(file, diskError(error, folder));
+      }
+    },
+
+    async reclaim(request, signal) {
+      try {
+        return await reclaim(request, signal);
+      } catch (error) {
+        throw diskError(error, folder);
       }
     },
 
@@ -189,21 +200,6 @@ async function loadInto(
     digest: image.digest,
     sizeBytes: image.sizeBytes,
   }));
-}
-
-/** By its name; a digest also leads to an image that was loaded under a tag. */
-function recordOf(
-  refs: ReadonlyMap<string, RefRecord>,
-  reference: Reference,
-): RefRecord | undefined {
-  const { registry, repository, digest } = reference;
-  const exact = refs.get(referenceText(reference));
-  if (exact !== undefined || digest === undefined) return exact;
-  const prefix = `${registry}/${repository}:`;
-  const found = [...refs].find(
-    ([name, record]) => name.startsWith(prefix) && record.digest === digest,
-  );
-  return found?.[1];
 }
 
 function imageOf(

@@ -28,8 +28,11 @@ export interface ImageStore {
   unpack(image: StoredImage, name: string, signal: AbortSignal): Promise<void>;
   /** True when the image can be used as it is, or unpacked from what is here. */
   isComplete(image: StoredImage): boolean;
-  /** Deletes what no name, no Machine and no mount needs; while others add, nothing. */
-  collect(inUse: ReadonlySet<string>): Promise<void>;
+  /**
+   * Deletes what no name, no Machine and no mount needs. While others add it waits until `until`
+   * aborts, which throws; without one it does nothing.
+   */
+  collect(inUse: ReadonlySet<string>, until?: AbortSignal): Promise<void>;
 }
 
 export function imageStore(options: ImageStoreOptions): ImageStore {
@@ -64,23 +67,28 @@ export function imageStore(options: ImageStoreOptions): ImageStore {
       if (content.hasRoot(image.config)) return true;
       return blobsOf(content, image).every((digest) => content.hasBlob(digest));
     },
-    async collect(inUse) {
-      await contentLock.holdIfFree(async () => collect(content, refs.all(), inUse));
+    async collect(inUse, until) {
+      const work = (): Promise<void> => collect(content, refs.all(), inUse);
+      if (until === undefined) await contentLock.holdIfFree(work);
+      else await contentLock.hold("exclusive", work, until);
     },
   };
 }
 
-function collect(
+async function collect(
   content: Content,
   refs: ReadonlyMap<string, RefRecord>,
   inUse: ReadonlySet<string>,
-): void {
+): Promise<void> {
   const records = [...refs.values()];
   const mounted = mountedRoots();
   const roots = new Set([...records.map(({ config }) => config), ...inUse, ...mounted]);
   // A config outlives its name as long as its root does: it says how to run what is in there.
   const blobs = new Set([...records.flatMap((record) => blobsOf(content, record)), ...roots]);
   const here = content.digests();
-  for (const digest of here.roots) if (!roots.has(digest)) content.removeRoot(digest);
+  for (const digest of here.roots) {
+    // oxlint-disable-next-line no-await-in-loop -- the disk does one after the other anyway
+    if (!roots.has(digest)) await content.removeRoot(digest);
+  }
   for (const digest of here.blobs) if (!blobs.has(digest)) content.removeBlob(digest);
 }

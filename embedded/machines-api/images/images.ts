@@ -17,6 +17,13 @@ export interface Images {
 
   list(): Promise<readonly LoadedImage[]>;
 
+  /**
+   * Frees disk until it is enough: content without a name, then images that nobody uses, least
+   * recently used first; never one that was loaded from a file. Resolves with the names that went.
+   * Throws `Unavailable` when nothing can go, because images are being taken in or for the disk.
+   */
+  reclaim(request: ReclaimRequest, signal: AbortSignal): Promise<readonly string[]>;
+
   /** Forgets a reference; content no reference and no `inUse` digest needs is deleted. */
   remove(reference: string, inUse: ReadonlySet<string>): Promise<void>;
 }
@@ -26,6 +33,15 @@ export interface ImageRequest {
   readonly pullPolicy: "Always" | "IfNotPresent" | "Never";
   /** Those that match are tried, longest path first, before anonymous access. */
   readonly credentials?: readonly PullCredential[];
+}
+
+export interface ReclaimRequest {
+  /** References that some Machine was given; what they lead to stays. */
+  readonly inUse: Iterable<string>;
+  /** What is here for less stays too: it may be wanted any moment. */
+  readonly minAgeMs: number;
+  /** Asked after each step. */
+  readonly isEnough: () => boolean;
 }
 
 export interface Image {

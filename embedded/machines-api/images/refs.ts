@@ -4,6 +4,7 @@ import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { FksError } from "#core/errors.ts";
 import type { FileLock } from "./file-lock.ts";
+import { type Reference, referenceText } from "./reference.ts";
 
 const refRecord = z.object({
   /** What the name led to: an index or a manifest. */
@@ -44,6 +45,21 @@ export function refsIn(folder: string, lock: FileLock): Refs {
         signal,
       ),
   };
+}
+
+/** By its name; a digest also leads to an image that was loaded under a tag. */
+export function recordOf(
+  refs: ReadonlyMap<string, RefRecord>,
+  reference: Reference,
+): RefRecord | undefined {
+  const { registry, repository, digest } = reference;
+  const exact = refs.get(referenceText(reference));
+  if (exact !== undefined || digest === undefined) return exact;
+  const prefix = `${registry}/${repository}:`;
+  const found = [...refs].find(
+    ([name, record]) => name.startsWith(prefix) && record.digest === digest,
+  );
+  return found?.[1];
 }
 
 function read(file: string): Readonly<Record<string, RefRecord>> {

@@ -82,6 +82,11 @@ export function protocolRoutes(api: Api, signal: AbortSignal): Hono<Bindings> {
       const until = AbortSignal.any([c.req.raw.signal, signal]);
       return c.json({ machines: await machinesUsage(api, until) });
     })
+    .put("/reclaim", async (c) => {
+      await api.collector.reclaim(AbortSignal.any([c.req.raw.signal, signal]));
+      return c.body(null, 204);
+    })
+    .get("/troubles", (c) => c.json({ troubles: api.collector.troubles() }))
     .get("/watch", (c) => {
       const body = watchStream(api, AbortSignal.any([c.req.raw.signal, signal]));
       return new Response(body, { headers: { "content-type": "application/x-ndjson" } });

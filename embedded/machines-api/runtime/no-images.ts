@@ -16,6 +16,7 @@ export function noImages(): Images {
     },
     load: () => Promise.reject(new FksError("Unsupported", "the runtime none has no images")),
     list: async () => [],
+    reclaim: async () => [],
     remove: async () => {},
   };
 }
