@@ -1,3 +1,5 @@
+import { DEFAULT_EVICTION_HARD } from "#core/eviction/thresholds.ts";
+
 /** One setting: where it can be given and what it means. The schema is in config.ts. */
 interface ConfigField {
   readonly key: string;
@@ -69,6 +71,24 @@ export const CONFIG_FIELDS = [
     flag: "--register-with-taints <list>",
     env: ["FKS_REGISTER_WITH_TAINTS"],
     help: "taints that a Node is made with: dedicated=gpu:NoSchedule",
+  },
+  {
+    key: "imageGcHighThreshold",
+    flag: "--image-gc-high-threshold <percent>",
+    env: ["FKS_IMAGE_GC_HIGH_THRESHOLD"],
+    help: "how full the disk may get before unused images go; 100: they never do (default: 85)",
+  },
+  {
+    key: "imageGcLowThreshold",
+    flag: "--image-gc-low-threshold <percent>",
+    env: ["FKS_IMAGE_GC_LOW_THRESHOLD"],
+    help: "how full it is left then (default: 80)",
+  },
+  {
+    key: "evictionHard",
+    flag: "--eviction-hard <list>",
+    env: ["FKS_EVICTION_HARD"],
+    help: `below which of the host's resources Pods are evicted (default: ${DEFAULT_EVICTION_HARD})`,
   },
   {
     key: "machinesPort",

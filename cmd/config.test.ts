@@ -58,6 +58,12 @@ test.each([
   [{ runtime: "docker" }, '--runtime: expected one of "crun"|"none"'],
   [{ engine: "k0s" }, '--engine: expected one of "auto"|"k3s"|"upstream"'],
   [{ k3sReleases: "ftp://mirror/" }, "--k3s-releases: expected an http or https URL"],
+  [{ imageGcHighThreshold: "101" }, "--image-gc-high-threshold: "],
+  [{ imageGcHighThreshold: "half" }, "--image-gc-high-threshold: expected whole percent"],
+  [
+    { imageGcHighThreshold: "70" },
+    "--image-gc-low-threshold cannot be higher than --image-gc-high-threshold",
+  ],
   [{ startTimeout: "2m" }, "--start-timeout: expected whole seconds from 10 to 3600"],
   [{ machinesPort: "many" }, "--machines-port: expected a port number"],
   [{ nodeCapacity: "cpu=4,disk=1" }, "--node-capacity: disk: no such setting"],

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { FksError } from "#core/errors.ts";
+import { DEFAULT_EVICTION_HARD, thresholdsIn } from "#core/eviction/thresholds.ts";
 import { taintText } from "#core/node/given.ts";
 import { ENGINE_NAMES } from "#embedded/control-plane/engine.ts";
 import { CONFIG_FIELDS } from "./config-fields.ts";
@@ -30,6 +31,11 @@ const list = z.preprocess(
 const port = z.preprocess(
   (value) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value),
   z.number("expected a port number from 1 to 65535").int().min(1).max(65_535),
+);
+
+const percent = z.preprocess(
+  (value) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value),
+  z.number("expected whole percent from 0 to 100").int().min(0).max(100),
 );
 
 const seconds = z.preprocess(
@@ -82,6 +88,9 @@ const schema = z.strictObject({
   nodeLabels,
   nodeAnnotations,
   registerWithTaints,
+  imageGcHighThreshold: percent.default(85),
+  imageGcLowThreshold: percent.default(80),
+  evictionHard: z.string().superRefine(asThresholds).default(DEFAULT_EVICTION_HARD),
   machinesPort: port.optional(),
   statusPort: port.optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
@@ -102,6 +111,15 @@ const schema = z.strictObject({
   startTimeout: seconds.default(120),
   kubeBin: z.string().min(1).optional(),
 });
+
+function asThresholds(text: string, context: z.RefinementCtx): void {
+  try {
+    thresholdsIn(text);
+  } catch (error) {
+    if (!FksError.is(error, "InvalidInput")) throw error;
+    context.addIssue({ code: "custom", message: error.message });
+  }
+}
 
 type Parsed = z.infer<typeof schema>;
 
@@ -155,6 +173,10 @@ function configFor(parsed: Parsed): Config {
   const isFly = parsed.machines === "fly";
   if (isFly && parsed.regions === undefined) {
     throw new FksError("InvalidInput", "--machines fly needs --regions, for example --regions ams");
+  }
+  if (parsed.imageGcLowThreshold > parsed.imageGcHighThreshold) {
+    const message = "--image-gc-low-threshold cannot be higher than --image-gc-high-threshold";
+    throw new FksError("InvalidInput", message);
   }
   return Object.freeze({
     ...parsed,

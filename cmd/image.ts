@@ -29,7 +29,7 @@ export function imageCommand(): Command {
       "fks-node image load web.tar",
     ),
   )
-    .description("take in images from an archive; they win over registries until removed")
+    .description("take in images from an archive; they win over registries and stay until removed")
     .argument(
       "<file>",
       "archive of docker save or podman save, or an OCI layout; compressed or not",
@@ -43,7 +43,7 @@ export function imageCommand(): Command {
       process.stdout.write(imageTable(await images.list()));
     });
 
-  withConfigOptions(examples(command.command("remove"), "fks-node image remove web:1"))
+  withConfigOptions(examples(command.command("remove").alias("rm"), "fks-node image remove web:1"))
     .description("forget an image; what a Machine stands on stays until it is gone")
     .argument("<reference>", "a name, as the list shows it or shorter")
     .action(async (reference: string, _options: unknown, self: Command) => {

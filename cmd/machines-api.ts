@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Command } from "commander";
+import { diskSpaceOf } from "#adapters/host/disk-space.ts";
 import { writeFile } from "#adapters/host/files.ts";
 import { portChoice } from "#adapters/host/ports.ts";
 import { serveRoleSocket } from "#adapters/host/role-socket.ts";
@@ -73,7 +74,7 @@ async function ensureNetwork({ config, cluster, log }: Role, signal: AbortSignal
 
 async function serve(role: Role, signal: AbortSignal): Promise<ServedMachinesApi> {
   const { config, cluster, paths, clock, log } = role;
-  const { runtime, images, volumeFiles } = await partsFor(role, signal);
+  const parts = await partsFor(role, signal);
   const plan = networkPlanFor(cluster.networkId);
   mkdirSync(dirname(paths.machinesDatabase), { recursive: true, mode: 0o700 });
   ensureRunDir(plan);
@@ -85,9 +86,7 @@ async function serve(role: Role, signal: AbortSignal): Promise<ServedMachinesApi
       storePath: paths.machinesDatabase,
       runDir: join(plan.runDir, "api"),
       networkId: cluster.networkId,
-      runtime,
-      images,
-      volumeFiles,
+      ...parts,
       tokens: {
         api: await readToken(paths.machinesApiToken),
         protocol: await readToken(paths.machineProtocolToken),
@@ -106,7 +105,7 @@ async function serve(role: Role, signal: AbortSignal): Promise<ServedMachinesApi
 async function partsFor(
   { config, cluster, paths, clock, log }: Role,
   signal: AbortSignal,
-): Promise<Pick<MachinesApiDeps, "runtime" | "images" | "volumeFiles">> {
+): Promise<Pick<MachinesApiDeps, "runtime" | "images" | "imageRoom" | "volumeFiles">> {
   if (config.runtime === "none") {
     return { runtime: noRuntime(clock), images: noImages(), volumeFiles: noVolumeFiles() };
   }
@@ -118,6 +117,10 @@ async function partsFor(
       signal,
     ),
     images: hostImages({ folder: paths.images, clock }),
+    imageRoom: {
+      thresholds: { high: config.imageGcHighThreshold, low: config.imageGcLowThreshold },
+      disk: () => diskSpaceOf(paths.dataDir),
+    },
     volumeFiles: hostVolumeFiles({ folder: paths.volumes, log }),
   };
 }
