@@ -178,6 +178,8 @@ export interface VolumeFile {
   readonly path: string;
   /** Permission bits as a decimal number. */
   readonly mode: number;
+  /** The user that it belongs to; absent: root. */
+  readonly uid?: number;
   /** Base64. */
   readonly content: string;
 }

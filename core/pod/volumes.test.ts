@@ -88,6 +88,24 @@ describe("the files of a volume", () => {
     expect(filesOf({ projected })).toEqual([["token", 0o644, "a-token"]]);
   });
 
+  test("a token belongs to the one user of all containers, where there is one", () => {
+    const token = { sources: [{ serviceAccountToken: { path: "token" } }] };
+    const owned = (spec: object) => {
+      const volumes = [{ name: "v", projected: token }];
+      const [file] = volumeFilesFor(aPod({ ...spec, volumes }), SOURCES)["v"] ?? [];
+      return [file?.uid, file?.mode.toString(8)];
+    };
+    const securityContext = { runAsUser: 1000 };
+    const asRoot = { name: "b", securityContext: { runAsUser: 0 } };
+
+    expect(owned({ securityContext })).toEqual([1000, "600"]);
+    expect(owned({ securityContext: { runAsUser: 1000, fsGroup: 2000 } })).toEqual([1000, "640"]);
+    expect(owned({ securityContext, containers: [{}, asRoot] })).toEqual([undefined, "644"]);
+    expect(owned({ containers: [asRoot] })).toEqual([0, "600"]);
+    expect(owned({ containers: [{}, asRoot] })).toEqual([undefined, "644"]);
+    expect(owned({ securityContext, initContainers: [asRoot] })).toEqual([undefined, "644"]);
+  });
+
   test("of two sources with one path the later one is seen", () => {
     const sources = [
       { configMap: { name: "settings", items: [{ key: "color", path: "p" }] } },

@@ -10,6 +10,8 @@ import type {
 } from "../kube/pod.ts";
 import { resourceValueFor } from "../kube/resource-field.ts";
 import type { ConfigMapView, SecretView } from "../ports/cluster.ts";
+import { membersOf } from "./container-roles.ts";
+import { userContextFor } from "./fields/user.ts";
 import type { PodSources, Surroundings } from "./sources.ts";
 
 const DEFAULT_MODE = 0o644;
@@ -76,6 +78,7 @@ function filesFor(pod: Pod, volume: PodVolume, sources: VolumeSources): readonly
   const { configMap, secret, downwardAPI, projected } = volume;
   const { defaultMode = DEFAULT_MODE } = configMap ?? secret ?? downwardAPI ?? projected ?? {};
   const hasGroup = pod.spec.securityContext?.fsGroup !== undefined;
+  const owner = ownerOf(pod);
   const files = new Map<string, VolumeFile>();
   for (const projection of projectionsOf(volume)) {
     for (const file of filesOf(projection)) {
@@ -89,8 +92,10 @@ function filesFor(pod: Pod, volume: PodVolume, sources: VolumeSources): readonly
     const { serviceAccountToken: token, configMap: map, secret: keys } = source;
     if (token !== undefined) {
       const text = sources.tokens.get(tokenKey(volume.name, token))?.token;
-      const mode = hasGroup ? TOKEN_MODE : defaultMode;
-      return text === undefined ? [] : [textFile(token.path, text, mode)];
+      const mode = hasGroup || owner !== undefined ? TOKEN_MODE : defaultMode;
+      if (text === undefined) return [];
+      const file = textFile(token.path, text, mode);
+      return [owner === undefined ? file : { ...file, uid: owner }];
     }
     if (map !== undefined) {
       return keyFiles(map, contentOfMap(sources.configMaps.get(map.name ?? "")), defaultMode);
@@ -100,6 +105,13 @@ function filesFor(pod: Pod, volume: PodVolume, sources: VolumeSources): readonly
     }
     return downwardFiles(pod, source.downwardAPI ?? {}, sources, defaultMode);
   }
+}
+
+/** The one user of all containers, to whom a kubelet gives their tokens. */
+function ownerOf(pod: Pod): number | undefined {
+  const users = membersOf(pod).map(({ container }) => userContextFor(pod, container).runAsUser);
+  const [first] = users;
+  return users.every((user) => user === first) ? first : undefined;
 }
 
 /** The volume in the words of a projected one. */

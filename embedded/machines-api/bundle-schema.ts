@@ -11,6 +11,7 @@ const pullPolicy = z.enum(["Always", "IfNotPresent", "Never"]);
 const volumeFile = z.looseObject({
   path: text.refine(isInside, "must stay inside the volume"),
   mode: z.number().int(),
+  uid: id.exactOptional(),
   content: text,
 });
 

@@ -88,9 +88,10 @@ export function filesVolume(name: string, files: readonly VolumeFile[]): VolumeS
     name,
     kind: "files",
     sizeMb: undefined,
-    files: files.map(({ path, mode, content }) => ({
+    files: files.map(({ path, mode, uid, content }) => ({
       path,
       mode,
+      ...(uid === undefined ? {} : { uid }),
       content: Buffer.from(content, "base64"),
     })),
   };

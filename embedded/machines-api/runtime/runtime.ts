@@ -184,6 +184,8 @@ export interface VolumeSpec {
   readonly files: readonly {
     readonly path: string;
     readonly mode: number;
+    /** Absent: root's. */
+    readonly uid?: number;
     readonly content: Uint8Array;
   }[];
 }

@@ -1,5 +1,6 @@
 import {
   chmod,
+  chown,
   mkdir,
   mkdtemp,
   readdir,
@@ -67,10 +68,12 @@ async function writeSet(
   const time = new Date(nowMs).toISOString().replaceAll(/[-:T]/g, "_").replace("Z", "");
   const set = await mkdtemp(`${folder}/..${time}.`);
   await chmod(set, folderMode);
-  for (const { path, mode, content } of files) {
+  for (const { path, mode, uid, content } of files) {
     const file = `${set}/${path}`;
     await mkdir(dirname(file), { recursive: true, mode: 0o755 });
     await writeFile(file, content);
+    // Its group is the folder's.
+    if (uid !== undefined) await chown(file, uid, (await stat(file)).gid);
     await chmod(file, mode);
   }
   return set.slice(folder.length + 1);
@@ -97,11 +100,12 @@ function readableByGroup(file: VolumeFiles[number]): VolumeFiles[number] {
 async function isSame(set: string, files: VolumeFiles): Promise<boolean> {
   const there = await filesBelow(set);
   if (there.length !== files.length) return false;
-  for (const { path, mode, content } of files) {
+  for (const { path, mode, uid = 0, content } of files) {
     const file = Bun.file(`${set}/${path}`);
     if (!(await file.exists())) return false;
     const stats = await file.stat();
-    if ((stats.mode & 0o7777) !== mode || stats.size !== content.length) return false;
+    if ((stats.mode & 0o7777) !== mode || stats.uid !== uid || stats.size !== content.length)
+      return false;
     if (!(await readFile(`${set}/${path}`)).equals(content)) return false;
   }
   return true;

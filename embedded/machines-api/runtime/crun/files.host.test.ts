@@ -52,6 +52,17 @@ describe("files replaced at once", () => {
     expect(statSync(`${folder}/token`).mode & 0o777).toBe(0o600);
   });
 
+  test("belong to who they are for", async () => {
+    await replaceFiles(folder, [{ ...file("token", "t", 0o600), uid: 1000 }, file("ca", "c")], 0);
+    const before = statSync(`${folder}/token`).ino;
+    await replaceFiles(folder, [{ ...file("token", "t", 0o600), uid: 1000 }, file("ca", "c")], 1);
+
+    expect([statSync(`${folder}/token`).uid, statSync(`${folder}/ca`).uid]).toEqual([1000, 0]);
+    expect(statSync(`${folder}/token`).ino).toBe(before);
+    await replaceFiles(folder, [file("token", "t", 0o600), file("ca", "c")], 2);
+    expect(statSync(`${folder}/token`).uid).toBe(0);
+  });
+
   test("that are the same already are not written again", async () => {
     const files = [file("a", "1"), file("sub/b", "2")];
     await replaceFiles(folder, files, 0);
