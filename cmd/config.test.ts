@@ -34,6 +34,8 @@ test("nothing given means a local cluster with two regions and real containers",
     limits: "off",
     regions: ["local-a", "local-b"],
     nodeCapacity: { pods: 250 },
+    evictionHard:
+      "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%,imagefs.available<15%,imagefs.inodesFree<5%",
   });
 });
 
@@ -67,6 +69,8 @@ test.each([
   [{ startTimeout: "2m" }, "--start-timeout: expected whole seconds from 10 to 3600"],
   [{ machinesPort: "many" }, "--machines-port: expected a port number"],
   [{ nodeCapacity: "cpu=4,disk=1" }, "--node-capacity: disk: no such setting"],
+  [{ evictionHard: "disk<1Gi" }, "--eviction-hard: unsupported eviction signal disk"],
+  [{ evictionHard: "" }, "--eviction-hard: expected at least one threshold"],
   [{ nodeCapacity: "cpu" }, "--node-capacity: cpu: expected a quantity"],
   [{ nodeCapacity: "cpu=0" }, "--node-capacity: cpu: expected more than nothing"],
   [{ nodeCapacity: "pods=0" }, "--node-capacity: pods: expected a whole number from 1 to 10000"],
@@ -148,6 +152,7 @@ test("a child gets the same configuration, and nobody else sees the token", asyn
   const config = await load(
     {
       nodeCapacity: "cpu=4,memory=8Gi,pods=20",
+      evictionHard: "memory.available<1Gi",
       nodeLabels: "tier=front",
       nodeAnnotations: '{"example.com/motto":"first, second = {third}"}',
       registerWithTaints: "dedicated=gpu:NoSchedule",

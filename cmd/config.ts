@@ -69,6 +69,8 @@ const capacity = z.preprocess(
     .readonly(),
 );
 
+const NO_THRESHOLD = "expected at least one threshold; memory.available<0% is never crossed";
+
 const schema = z.strictObject({
   dataDir: z
     .string()
@@ -90,7 +92,11 @@ const schema = z.strictObject({
   registerWithTaints,
   imageGcHighThreshold: percent.default(85),
   imageGcLowThreshold: percent.default(80),
-  evictionHard: z.string().superRefine(asThresholds).default(DEFAULT_EVICTION_HARD),
+  evictionHard: z
+    .string()
+    .min(1, NO_THRESHOLD)
+    .superRefine(asThresholds)
+    .default(DEFAULT_EVICTION_HARD),
   machinesPort: port.optional(),
   statusPort: port.optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),

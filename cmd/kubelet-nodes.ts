@@ -1,6 +1,7 @@
 import { hostFacts } from "#adapters/host/host-facts.ts";
 import { kubernetesLeases } from "#adapters/kubernetes/leases.ts";
 import { kubernetesNodes } from "#adapters/kubernetes/nodes.ts";
+import type { PressureTracker } from "#core/eviction/pressure-tracker.ts";
 import { nodeAddressFor } from "#core/fly/network.ts";
 import { capacityFor, type NodeCapacity } from "#core/node/capacity.ts";
 import type { HealthTracker } from "#core/node/health.ts";
@@ -38,7 +39,7 @@ export function nodeParts(
   role: Role,
   access: ClusterAccess,
   places: readonly Place[],
-  health: HealthTracker,
+  { health, pressure }: { readonly health: HealthTracker; readonly pressure: PressureTracker },
 ): readonly ((signal: AbortSignal) => Promise<void>)[] {
   const { paths, clock, log, config } = role;
   const facts = hostFacts(paths.dataDir);
@@ -70,6 +71,6 @@ export function nodeParts(
       taints: config.registerWithTaints,
     };
     return (signal) =>
-      runNodeController({ description, nodes, leases, health, clock, log }, signal);
+      runNodeController({ description, nodes, leases, health, pressure, clock, log }, signal);
   });
 }

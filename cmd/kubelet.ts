@@ -9,6 +9,8 @@ import { type KubernetesPods, kubernetesPods } from "#adapters/kubernetes/pods.t
 import { kubernetesReviews } from "#adapters/kubernetes/reviews.ts";
 import { aborted } from "#core/aborted.ts";
 import { FksError } from "#core/errors.ts";
+import { pressureRejectionFor } from "#core/eviction/admission.ts";
+import type { PressureTracker } from "#core/eviction/pressure-tracker.ts";
 import { networkPlanFor } from "#core/fly/network.ts";
 import { type HealthTracker, healthTracker } from "#core/node/health.ts";
 import { type PodController, podController } from "#core/pod/pod-controller.ts";
@@ -20,6 +22,7 @@ import { rememberClusterUid } from "./cluster.ts";
 import { examples } from "./help.ts";
 import { type ClusterAccess, clusterAccess } from "./kubelet-access.ts";
 import { serveKubeletApis } from "./kubelet-api.ts";
+import { nodePressure, runEviction } from "./kubelet-eviction.ts";
 import { type KubeletMachines, kubeletMachines } from "./kubelet-machines.ts";
 import { type KubeletMetrics, kubeletMetrics } from "./kubelet-metrics.ts";
 import { runMetricsApi } from "./kubelet-metrics-api.ts";
@@ -48,6 +51,7 @@ async function runKubelet(role: Role, signal: AbortSignal): Promise<void> {
   const { clock, log, socketPath } = role;
   const metrics = kubeletMetrics(clock);
   const health = healthTracker(clock);
+  const pressure = nodePressure(role);
   const state: State = { waiting: "starting", parts: undefined };
   serveRoleSocket(
     {
@@ -76,13 +80,13 @@ async function runKubelet(role: Role, signal: AbortSignal): Promise<void> {
       },
       signal,
     );
-    const nodes = nodeParts(role, access, places, health);
+    const nodes = nodeParts(role, access, places, { health, pressure });
     waiting("waiting for the Machines API");
     await together(
       [
         ...nodes,
         (running) => access.run(running),
-        (running) => runPods({ role, access, places, metrics, health, state }, running),
+        (running) => runPods({ role, access, places, metrics, health, pressure, state }, running),
       ],
       signal,
     );
@@ -113,6 +117,7 @@ interface PodScope {
   readonly places: readonly Place[];
   readonly metrics: KubeletMetrics;
   readonly health: HealthTracker;
+  readonly pressure: PressureTracker;
   readonly state: State;
 }
 
@@ -178,6 +183,7 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
         state.waiting = undefined;
         health.ready();
         log.info("kubelet ready", { pods: watched.keys().length });
+        if (served && usage) await runEviction({ ...scope, ...served, usage }, running);
       },
     ],
     signal,
@@ -186,7 +192,7 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
 }
 
 function controllerOf(
-  { role, access, places, metrics }: PodScope,
+  { role, access, places, metrics, pressure }: PodScope,
   { machines, apps, protocol }: KubeletMachines,
   pods: KubernetesPods,
 ): PodController {
@@ -201,6 +207,7 @@ function controllerOf(
     ...(protocol === undefined ? {} : { protocol }),
     cluster: kubernetesClusterObjects({ client: access.client, nodes: access.nodes, clock }),
     events: metrics.events(kubernetesPodEvents({ nodes: access.nodes, clock })),
+    nodeRejectionFor: (pod) => pressureRejectionFor(pod, pressure.current()),
     clusterUid: access.clusterUid,
     apiServer: { host: plan.apiServer, port: cluster.apiPort },
     ...(isEmbedded ? { dns: { nameservers: [plan.resolver], domain: CLUSTER_DOMAIN } } : {}),

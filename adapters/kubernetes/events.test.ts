@@ -4,7 +4,7 @@ import type { PodEvent } from "#core/ports/pods.ts";
 import { fakeApiServer, statusAnswer } from "#test/fakes/api-server.ts";
 import { fakeClock } from "#test/fakes/clock.ts";
 import { kubernetesClient } from "./client.ts";
-import { eventFor, kubernetesPodEvents } from "./events.ts";
+import { eventFor, kubernetesNodeEvents, kubernetesPodEvents } from "./events.ts";
 
 const never = new AbortController().signal;
 const EVENTS = /^\/api\/v1\/namespaces\/default\/events$/;
@@ -54,14 +54,40 @@ describe("Events about a Pod", () => {
   });
 });
 
+describe("Events about a Node", () => {
+  test("stand where kubectl describe looks for them, and go by its name", async () => {
+    await using world = start();
+    const told: unknown[] = [];
+    world.api.answerOnce("POST", EVENTS, async (request) => {
+      told.push(await request.json());
+      return Response.json({}, { status: 201 });
+    });
+    const annotations = { starved_resource: "memory" };
+    const met = { ...event("1"), reason: "EvictionThresholdMet", annotations };
+    await world.nodeEvents.record("local-a", met, never);
+    await world.nodeEvents.record("not-ours", met, never);
+    expect(world.api.requests).toHaveLength(1);
+    expect(told).toMatchObject([
+      {
+        metadata: { namespace: "default", annotations },
+        involvedObject: { kind: "Node", name: "local-a", uid: "local-a" },
+        reason: "EvictionThresholdMet",
+        source: { component: "kubelet", host: "local-a" },
+      },
+    ]);
+  });
+});
+
 function start() {
   const api = fakeApiServer();
   const clock = fakeClock();
   const client = kubernetesClient({ server: api.url, clock });
+  const nodes = new Map([["local-a", client]]);
   return {
     api,
     clock,
-    events: kubernetesPodEvents({ nodes: new Map([["local-a", client]]), clock }),
+    events: kubernetesPodEvents({ nodes, clock }),
+    nodeEvents: kubernetesNodeEvents({ nodes }),
     [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
   };
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { FksError } from "#core/errors.ts";
 import type { Pod } from "#core/kube/pod.ts";
 import type { Clock } from "#core/ports/clock.ts";
-import type { PodEvent, PodEvents } from "#core/ports/pods.ts";
+import type { NodeEvents, PodEvent, PodEvents } from "#core/ports/pods.ts";
 import type { KubernetesClient } from "./client.ts";
 import { ignored } from "./decode.ts";
 
@@ -22,35 +22,64 @@ export function kubernetesPodEvents({ nodes, clock }: KubernetesPodEventsOptions
     async record(pod, event, signal) {
       const client = nodes.get(pod.spec.nodeName ?? "");
       if (client === undefined || clock.now() - Date.parse(event.at) > MAX_AGE_MS) return;
-      const path = `/api/v1/namespaces/${pod.metadata.namespace}/events`;
-      try {
-        await client.create(path, eventFor(pod, event), ignored, signal);
-      } catch (error) {
-        // Told already, by this process or the one before it.
-        if (!FksError.is(error, "Conflict")) throw error;
-      }
+      await create(client, pod.metadata.namespace, eventFor(pod, event), signal);
     },
   };
+}
+
+/** Events of the Nodes themselves; they stand where `kubectl describe node` looks for them. */
+export function kubernetesNodeEvents({
+  nodes,
+}: Pick<KubernetesPodEventsOptions, "nodes">): NodeEvents {
+  return {
+    async record(node, event, signal) {
+      const client = nodes.get(node);
+      if (client === undefined) return;
+      // As the kubelet does it, who is meant goes by the Node's name alone.
+      const about = { apiVersion: "v1", kind: "Node", name: node, uid: node };
+      await create(client, "default", eventAbout(about, event, node, "default"), signal);
+    },
+  };
+}
+
+async function create(
+  client: KubernetesClient,
+  namespace: string,
+  body: object,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await client.create(`/api/v1/namespaces/${namespace}/events`, body, ignored, signal);
+  } catch (error) {
+    // Told already, by this process or the one before it.
+    if (!FksError.is(error, "Conflict")) throw error;
+  }
 }
 
 /** The Event object. Its name is a function of Pod and event, so that telling it twice is one. */
 export function eventFor(pod: Pod, event: PodEvent): object {
   const { name, namespace, uid, resourceVersion } = pod.metadata;
-  const host = pod.spec.nodeName ?? "";
-  const hash = createHash("sha256").update(`${uid}/${event.id}`).digest("hex").slice(0, 16);
+  const { fieldPath } = event;
+  const about = { apiVersion: "v1", kind: "Pod", name, namespace, uid, resourceVersion, fieldPath };
+  return eventAbout(about, event, pod.spec.nodeName ?? "", namespace);
+}
+
+function eventAbout(
+  about: { readonly name: string; readonly uid: string },
+  event: PodEvent,
+  host: string,
+  namespace: string,
+): object {
+  const hash = createHash("sha256").update(`${about.uid}/${event.id}`).digest("hex").slice(0, 16);
   return {
     apiVersion: "v1",
     kind: "Event",
-    metadata: { name: `${name.slice(0, 236)}.${hash}`, namespace },
-    involvedObject: {
-      apiVersion: "v1",
-      kind: "Pod",
-      name,
+    metadata: {
+      name: `${about.name.slice(0, 236)}.${hash}`,
       namespace,
-      uid,
-      resourceVersion,
-      fieldPath: event.fieldPath,
+      ...(event.annotations === undefined ? {} : { annotations: event.annotations }),
     },
+    involvedObject: about,
     type: event.type,
     reason: event.reason,
     message: event.message.slice(0, MESSAGE_MAX_CHARS),

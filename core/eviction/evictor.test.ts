@@ -7,7 +7,8 @@ import type { MachineEndRequest } from "../fly/machine-protocol.ts";
 import type { Pod } from "../kube/pod.ts";
 import type { PodEvent } from "../ports/pods.ts";
 import type { PodUsage } from "../usage/usage.ts";
-import { type Active, evictor } from "./evictor.ts";
+import { type Active, type EvictorDeps, runEvictor } from "./evictor.ts";
+import { pressureTracker } from "./pressure-tracker.ts";
 import type { HostReading } from "./signals.ts";
 import { thresholdsIn } from "./thresholds.ts";
 
@@ -38,9 +39,11 @@ function started({ pods, host = ROOMY, usage, end, reclaim }: World) {
   }));
   let isStuck = false;
   const state = { host, readings: 0 };
-  const own = evictor({
-    thresholds: thresholdsIn("memory.available<100Mi,nodefs.available<10%"),
-    read: () => state.host,
+  const log = memoryLog();
+  const thresholds = thresholdsIn("memory.available<100Mi,nodefs.available<10%");
+  const pressure = pressureTracker({ thresholds, read: () => state.host, clock, log });
+  const deps: EvictorDeps = {
+    pressure,
     nodes: ["local-a"],
     active: () => active,
     usages: async () => {
@@ -67,11 +70,11 @@ function started({ pods, host = ROOMY, usage, end, reclaim }: World) {
       },
     },
     clock,
-    log: memoryLog(),
-  });
-  const running = own.run(stop.signal);
+    log,
+  };
+  const running = runEvictor(deps, stop.signal);
   return {
-    own,
+    pressure,
     clock,
     ends,
     events,
@@ -123,7 +126,7 @@ describe("limits on the disk", () => {
       { pod: "full", type: "Warning", reason: "Evicted", message },
       { pod: "also-full" },
     ]);
-    expect(world.own.pressure.current()).toEqual([]);
+    expect(world.pressure.current()).toEqual([]);
   });
 
   test("are looked at every ten seconds, and only where there are some", async () => {
@@ -182,8 +185,7 @@ describe("a host that is short of something", () => {
       host: SHORT_OF_MEMORY,
       usage: (pod) => usingBytes((pod.metadata.name === "more" ? 9 : 3) * MIB)(pod),
     });
-    expect(world.own.pressure.current()).toEqual(["MemoryPressure"]);
-    expect(world.own.rejectionFor(evictionPod("new"))?.reason).toBe("Evicted");
+    expect(world.pressure.current()).toEqual(["MemoryPressure"]);
     await world.pass();
     world.state.host = ROOMY;
     await world.pass(10_000);
@@ -196,9 +198,9 @@ describe("a host that is short of something", () => {
       disruption: "TerminationByKubelet",
     });
     expect(world.events[0]?.annotations).toMatchObject({ starved_resource: "memory" });
-    expect(world.own.pressure.current()).toEqual(["MemoryPressure"]);
+    expect(world.pressure.current()).toEqual(["MemoryPressure"]);
     await world.pass(300_000);
-    expect(world.own.pressure.current()).toEqual([]);
+    expect(world.pressure.current()).toEqual([]);
     expect(world.nodeEvents).toContain(
       "local-a EvictionThresholdMet: Attempting to reclaim memory",
     );
@@ -239,7 +241,7 @@ describe("a host that is short of something", () => {
     await world.pass();
     expect(isReclaimed).toBe(true);
     expect(world.ends).toEqual([]);
-    expect(world.own.pressure.current()).toEqual(["DiskPressure"]);
+    expect(world.pressure.current()).toEqual(["DiskPressure"]);
   });
 
   test("evicts although nothing could be reclaimed", async () => {
@@ -258,7 +260,7 @@ describe("a host that is short of something", () => {
   test("tells whoever listens when it changes", async () => {
     await using world = started({ pods: [] });
     let changes = 0;
-    world.own.pressure.onChange(() => {
+    world.pressure.onChange(() => {
       changes += 1;
     });
     await world.pass();
@@ -266,6 +268,6 @@ describe("a host that is short of something", () => {
     await world.pass(10_000);
     await world.pass(10_000);
     expect(changes).toBe(1);
-    expect(world.own.pressure.current()).toEqual(["DiskPressure"]);
+    expect(world.pressure.current()).toEqual(["DiskPressure"]);
   });
 });

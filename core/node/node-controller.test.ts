@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { fakeClock } from "#test/fakes/clock.ts";
 import { memoryLog } from "#test/fakes/log.ts";
+import { ROOMY } from "#test/fixtures/eviction.ts";
 import { LOCAL_A } from "#test/fixtures/node.ts";
 import { FksError } from "../errors.ts";
+import { pressureTracker } from "../eviction/pressure-tracker.ts";
+import { thresholdsIn } from "../eviction/thresholds.ts";
 import type { Node, NodeStatus } from "../kube/node.ts";
 import type { LeaseRenewal, Leases, Nodes } from "../ports/nodes.ts";
 import { healthTracker } from "./health.ts";
@@ -52,6 +55,18 @@ describe("the Node controller", () => {
     await world.advance(10_000, 2);
     expect(world.ready()).toBe("False");
     expect(JSON.stringify(world.statuses.at(-1))).toContain("the Machines API does not answer");
+  });
+
+  test("says at once what its host is short of", async () => {
+    await using world = start();
+    world.health.ready();
+    await world.settle();
+    world.short();
+    await world.settle();
+    expect(world.statuses.at(-1)?.conditions?.[0]).toMatchObject({
+      type: "MemoryPressure",
+      status: "True",
+    });
   });
 
   test("a short absence of the Machines API changes nothing", async () => {
@@ -121,6 +136,13 @@ function start({ existing = false, description = LOCAL_A } = {}) {
   const clock = fakeClock();
   clock.advance(Date.UTC(2026, 10, 24));
   const health = healthTracker(clock);
+  let host = ROOMY;
+  const pressure = pressureTracker({
+    thresholds: thresholdsIn("memory.available<1Gi"),
+    read: () => host,
+    clock,
+    log: memoryLog(),
+  });
   const calls: string[] = [];
   const renewals: LeaseRenewal[] = [];
   const statuses: NodeStatus[] = [];
@@ -165,13 +187,17 @@ function start({ existing = false, description = LOCAL_A } = {}) {
 
   const stop = new AbortController();
   const running = runNodeController(
-    { description, nodes, leases, health, clock, log: memoryLog() },
+    { description, nodes, leases, health, pressure, clock, log: memoryLog() },
     stop.signal,
   );
 
   return {
     calls,
     health,
+    short: () => {
+      host = { ...ROOMY, memory: { available: 0, capacity: 1 } };
+      pressure.look();
+    },
     renewals,
     statuses,
     settle,

@@ -1,4 +1,5 @@
 import { FksError } from "../errors.ts";
+import type { PressureSource } from "../eviction/pressure.ts";
 import { type Clock, sleep } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Leases, Nodes } from "../ports/nodes.ts";
@@ -24,6 +25,7 @@ export interface NodeControllerDeps {
   readonly nodes: Nodes;
   readonly leases: Leases;
   readonly health: HealthSource;
+  readonly pressure: PressureSource;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -77,9 +79,10 @@ async function keepNode(
   state: State,
   signal: AbortSignal,
 ): Promise<void> {
-  const { description, health, clock, log } = deps;
+  const { description, health, pressure, clock, log } = deps;
   let wake = Promise.withResolvers<void>();
   health.onChange(() => wake.resolve());
+  pressure.onChange(() => wake.resolve());
   const scope = { clock, log: log.with({ node: description.name }), what: "node status" };
 
   await repeat(
@@ -100,7 +103,7 @@ async function keepNode(
 
 /** One look: creates what is missing, reports what changed. */
 async function syncNode(
-  { description, nodes, health, clock, log }: NodeControllerDeps,
+  { description, nodes, health, pressure, clock, log }: NodeControllerDeps,
   state: State,
   signal: AbortSignal,
 ): Promise<void> {
@@ -121,7 +124,12 @@ async function syncNode(
 
   const current = health.current();
   if (current === undefined) return;
-  const status = nodeStatusFor(description, current, node.status, clock.now());
+  const status = nodeStatusFor(
+    description,
+    { health: current, pressures: pressure.current() },
+    node.status,
+    clock.now(),
+  );
   const { conditions: _, ...rest } = status;
   const facts = JSON.stringify(rest);
   const isDue = clock.now() - (state.reportedAtMs ?? 0) >= REPORT_EVERY_MS;

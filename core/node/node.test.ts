@@ -4,13 +4,17 @@ import type { Node } from "../kube/node.ts";
 import {
   hasMetadata,
   haveConditionsChanged,
+  type NodeState,
   nodeMetadataFor,
   nodeStatusFor,
   refusalToTakeOver,
 } from "./node.ts";
 
-const READY = { isReady: true } as const;
-const AWAY = { isReady: false, message: "the Machines API does not answer" } as const;
+const READY: NodeState = { health: { isReady: true }, pressures: [] };
+const AWAY: NodeState = {
+  health: { isReady: false, message: "the Machines API does not answer" },
+  pressures: [],
+};
 const NOON = Date.UTC(2026, 10, 24, 12);
 
 describe("the Node we show", () => {
@@ -58,6 +62,36 @@ describe("the Node we show", () => {
       message: "the Machines API does not answer",
       lastTransitionTime: "2026-11-24T12:01:00Z",
     });
+  });
+
+  test("says what it is short of, in the kubelet's words, and since when", () => {
+    const before = nodeStatusFor(LOCAL_A, READY, undefined, NOON);
+    const short: NodeState = { ...READY, pressures: ["MemoryPressure", "DiskPressure"] };
+    const { conditions = [] } = nodeStatusFor(LOCAL_A, short, before, NOON + 60_000);
+    expect(conditions).toMatchObject([
+      {
+        type: "MemoryPressure",
+        status: "True",
+        reason: "KubeletHasInsufficientMemory",
+        message: "kubelet has insufficient memory available",
+        lastTransitionTime: "2026-11-24T12:01:00Z",
+      },
+      {
+        type: "DiskPressure",
+        status: "True",
+        reason: "KubeletHasDiskPressure",
+        message: "kubelet has disk pressure",
+      },
+      {
+        type: "PIDPressure",
+        status: "False",
+        reason: "KubeletHasSufficientPID",
+        message: "kubelet has sufficient PID available",
+        lastTransitionTime: "2026-11-24T12:00:00Z",
+      },
+      { type: "NetworkUnavailable", status: "False" },
+      { type: "Ready", status: "True" },
+    ]);
   });
 
   test("keeps the transition time of a condition whose status stays", () => {

@@ -1,3 +1,5 @@
+import { PRESSURE_WORDS } from "../eviction/pressure.ts";
+import { PRESSURES, type Pressure } from "../eviction/signals.ts";
 import type { Node, NodeCondition, NodeStatus, NodeSystemInfo, Taint } from "../kube/node.ts";
 import type { NodeCapacity } from "./capacity.ts";
 
@@ -21,6 +23,12 @@ export interface NodeDescription {
 export interface NodeMetadata {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** What the Node tells of itself: whether it works, and what it is short of. */
+export interface NodeState {
+  readonly health: NodeHealth;
+  readonly pressures: readonly Pressure[];
 }
 
 export type NodeHealth =
@@ -48,7 +56,7 @@ export function nodeMetadataFor(description: NodeDescription): NodeMetadata {
 /** The status to show now. A condition keeps its transition time while its status stays. Pure. */
 export function nodeStatusFor(
   description: NodeDescription,
-  health: NodeHealth,
+  state: NodeState,
   previous: NodeStatus | undefined,
   nowMs: number,
 ): NodeStatus {
@@ -63,7 +71,7 @@ export function nodeStatusFor(
     ],
     daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
     nodeInfo: system,
-    conditions: conditionsFor(health).map((condition) => {
+    conditions: conditionsFor(state).map((condition) => {
       const before = previous?.conditions?.find(({ type }) => type === condition.type);
       const since = before?.status === condition.status ? before.lastTransitionTime : undefined;
       return { ...condition, lastHeartbeatTime: now, lastTransitionTime: since ?? now };
@@ -71,15 +79,14 @@ export function nodeStatusFor(
   };
 }
 
-function conditionsFor(health: NodeHealth): NodeCondition[] {
+function conditionsFor({ health, pressures }: NodeState): NodeCondition[] {
   return [
-    absent(
-      "MemoryPressure",
-      "KubeletHasSufficientMemory",
-      "kubelet has sufficient memory available",
-    ),
-    absent("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-    absent("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    ...PRESSURES.map((type): NodeCondition => {
+      const { short, enough } = PRESSURE_WORDS[type];
+      const isShort = pressures.includes(type);
+      const [reason, message] = isShort ? short : enough;
+      return { type, status: isShort ? "True" : "False", reason, message };
+    }),
     absent("NetworkUnavailable", "RouteCreated", "every Machine has a routed address"),
     health.isReady
       ? {

@@ -48,6 +48,8 @@ export interface World {
   readonly stop: StopRequest | undefined;
   /** When what the Machine's bundle was made from wants to be looked at again. */
   readonly refreshAtMs: number | undefined;
+  /** Why the Node takes no new Pod like this one now. */
+  readonly nodeRejection?: Rejection;
   readonly nowMs: number;
 }
 
@@ -84,13 +86,13 @@ export function endingOf(world: World): Ending | undefined {
   return machine !== undefined && deadlineMs(pod, machine) <= nowMs ? DEADLINE : undefined;
 }
 
-function planLaunch({ pod, isProvenAbsent, translation }: World): Step {
+function planLaunch({ pod, isProvenAbsent, translation, nodeRejection }: World): Step {
   const statuses = statusesOf(pod);
   // Everything that may run has run: a Job's Pod whose Machine is gone needs no other.
   if (hasMainStatuses(pod) && isOver(pod, statuses)) return { do: "nothing" };
   if (hasRun(pod) && !isProvenAbsent) return { do: "prove" };
   if (statuses.some(({ state }) => state?.running !== undefined)) return { do: "admit" };
-  const rejection = rejectionFor(pod);
+  const rejection = hasRun(pod) ? rejectionFor(pod) : (nodeRejection ?? rejectionFor(pod));
   if (rejection !== undefined) return { do: "reject", rejection };
   const answer = translation();
   return answer.ok

@@ -79,6 +79,7 @@ function turnFor(deps: ReconcileDeps, { pod: watched, place, memory, isProven }:
   // For a Pod that is to go the stream is proof enough; for one that is to stay the API is asked.
   const isDeleted = pod.metadata.deletionTimestamp !== undefined;
   const isSeenAbsent = isDeleted && view.isLive() && !memory.isAmbiguous;
+  const nodeRejection = deps.nodeRejectionFor?.(pod);
   const world = {
     pod,
     machine,
@@ -87,6 +88,7 @@ function turnFor(deps: ReconcileDeps, { pod: watched, place, memory, isProven }:
     deliveredAtMs: own.deliveredAtMs,
     stop: own.stop,
     refreshAtMs: own.refreshAtMs,
+    ...(nodeRejection === undefined ? {} : { nodeRejection }),
     nowMs,
   };
   return { world, watched, memory, place };

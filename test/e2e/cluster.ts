@@ -69,6 +69,8 @@ export async function startCluster(
     // A K3s that is asked for kubectl unpacks itself where it has been unpacked.
     K3S_DATA_DIR: join(dataDir, "k3s"),
     NO_COLOR: "1",
+    // How full the disk of whoever runs the tests is shall not matter.
+    FKS_EVICTION_HARD: "memory.available<10Mi",
   };
   const outputFile = join(folder, "serve.out");
   let serve: Bun.Subprocess | undefined;

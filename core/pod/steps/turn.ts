@@ -17,6 +17,7 @@ import type { MachineView, Sighting } from "../machine-view.ts";
 import type { World } from "../plan.ts";
 import type { PodMemory } from "../pod-memory.ts";
 import type { Resolve } from "../resolve.ts";
+import type { Rejection } from "../security.ts";
 
 /** Where Pods of one Node run. */
 export interface NodePlace {
@@ -39,6 +40,8 @@ export interface ReconcileDeps {
   readonly resolve: Resolve;
   readonly gate: LaunchGate;
   readonly teller: EventTeller;
+  /** Why a Node that is short of something takes no new Pod like this one; absent: it takes all. */
+  readonly nodeRejectionFor?: (pod: Pod) => Rejection | undefined;
   readonly clusterUid: string;
   readonly apiServer: ApiServerAddress;
   readonly dns?: ClusterDns;
