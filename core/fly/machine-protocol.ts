@@ -64,6 +64,8 @@ export interface ContainerBundle {
   readonly workingDir?: string;
   readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never";
   readonly resources?: ContainerResources;
+  /** What of its resources it must be started anew for when it changes. */
+  readonly restartOnResize?: readonly ("cpu" | "memory")[];
   /** From -1000, never killed when the host has no memory left, to 1000, killed first. */
   readonly oomScoreAdj?: number;
   /** Names of this container's mounts that are read-only. */

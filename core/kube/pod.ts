@@ -92,6 +92,10 @@ export interface Container {
   readonly envFrom?: readonly EnvFromSource[];
   readonly ports?: readonly ContainerPort[];
   readonly resources?: Resources;
+  readonly resizePolicy?: readonly {
+    readonly resourceName: string;
+    readonly restartPolicy?: string;
+  }[];
   readonly volumeMounts?: readonly VolumeMount[];
   readonly restartPolicy?: string;
   readonly restartPolicyRules?: readonly RestartPolicyRule[];

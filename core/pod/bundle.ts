@@ -15,7 +15,7 @@ import { type MountsResult, mountsFor } from "./mounts.ts";
 import { oomScoreFor } from "./oom-score.ts";
 import { startTimeFor } from "./pod-status.ts";
 import { pullCredentialsFor } from "./pull-credentials.ts";
-import { allocatedPod, limitsFor } from "./resize.ts";
+import { allocatedPod, limitsFor, restartOnResizeFor } from "./resize.ts";
 import { podSecurityFor, securityFor } from "./security.ts";
 import type { PodSources, Surroundings } from "./sources.ts";
 import { volumeImagesFor } from "./volume-images.ts";
@@ -93,6 +93,7 @@ function containerFor(pod: Pod, container: Container, at: EnvSources): Container
     ...(workingDir === undefined ? {} : { workingDir }),
     ...(imagePullPolicy === undefined ? {} : { imagePullPolicy }),
     resources: limitsFor(container),
+    ...restartOnResizeFor(container),
     ...oomScoreFor(pod, container, at.allocatable),
     ...(mounts.ok && mounts.mounts.length > 0 ? { mounts: mounts.mounts } : {}),
     ...probesFor(container),

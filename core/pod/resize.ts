@@ -1,5 +1,9 @@
 import type { GuestConfig, Machine } from "../fly/machine.ts";
-import type { ContainerReport, ContainerResources } from "../fly/machine-protocol.ts";
+import type {
+  ContainerBundle,
+  ContainerReport,
+  ContainerResources,
+} from "../fly/machine-protocol.ts";
 import type { Container, ContainerStatus, Pod } from "../kube/pod.ts";
 import { millisOf, wholeOf } from "../kube/quantity.ts";
 import { isSame } from "../kube/same.ts";
@@ -8,6 +12,8 @@ import { wishFor } from "./guest.ts";
 
 const SHARES_MIN = 2;
 const SHARES_MAX = 262_144;
+
+const RESIZABLE = ["cpu", "memory"] as const;
 
 /**
  * What is too little in a Machine of this size for the Pod as it is now, in the kubelet's words;
@@ -50,6 +56,15 @@ export function limitsFor({ resources }: Container): ContainerResources {
     ...(cpu === undefined ? {} : { cpu_millis: millisOf(cpu) }),
     ...(memory === undefined ? {} : { memory_bytes: wholeOf(memory) }),
   };
+}
+
+/** What of its resources the container must be started anew for. */
+export function restartOnResizeFor({
+  resizePolicy = [],
+}: Container): Pick<ContainerBundle, "restartOnResize"> {
+  const wanted = resizePolicy.filter(({ restartPolicy }) => restartPolicy === "RestartContainer");
+  const names = RESIZABLE.filter((name) => wanted.some((one) => one.resourceName === name));
+  return names.length === 0 ? {} : { restartOnResize: names };
 }
 
 /** True while a running container has other limits than it is to have. */

@@ -82,6 +82,7 @@ const container = z.looseObject({
       cpu_shares: z.number().int().min(2).max(262_144).exactOptional(),
     })
     .exactOptional(),
+  restartOnResize: z.array(z.enum(["cpu", "memory"])).exactOptional(),
   oomScoreAdj: z.number().int().min(-1_000).max(1_000).exactOptional(),
   readOnlyMounts: strings.exactOptional(),
   mounts: z.array(mount).exactOptional(),

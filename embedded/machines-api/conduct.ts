@@ -6,7 +6,13 @@ import type { Bundle, ContainerBundle } from "#core/fly/machine-protocol.ts";
  */
 export type Conduct = Pick<
   ContainerBundle,
-  "refused" | "resources" | "probes" | "hooks" | "terminationMessage" | "restartRules"
+  | "refused"
+  | "resources"
+  | "restartOnResize"
+  | "probes"
+  | "hooks"
+  | "terminationMessage"
+  | "restartRules"
 >;
 
 /** By container; one that is not in it has nothing said about it. */
@@ -17,9 +23,11 @@ export function conductsOf(bundle: Bundle | undefined): Conducts {
   return new Map(
     entries.map(([name, given]) => {
       const { refused, resources, probes, hooks, terminationMessage, restartRules } = given;
+      const { restartOnResize } = given;
       const conduct: Conduct = {
         ...(refused && { refused }),
         ...(resources && { resources }),
+        ...(restartOnResize && { restartOnResize }),
         ...(probes && { probes }),
         ...(hooks && { hooks }),
         ...(terminationMessage && { terminationMessage }),

@@ -25,6 +25,18 @@ export function containerHookFailed(
   return told(running, name, warning("FailedPostStartHook", "PostStartHook failed"), nowMs);
 }
 
+/** It is to have other resources, and must be started anew for that. */
+export function containerOutgrown(
+  record: MachineRecord,
+  name: string,
+  nowMs: number,
+): MachineRecord {
+  const container = containerOf(record, name);
+  if (container?.phase !== "running" || container.ending !== undefined) return record;
+  const killing = `Container ${name} resize requires restart`;
+  return withContainer(record, { ...container, ending: { by: "resize", killing, sinceMs: nowMs } });
+}
+
 /** Its hook is about to run. */
 export function containerPreStopRuns(
   record: MachineRecord,

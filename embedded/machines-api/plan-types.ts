@@ -11,6 +11,7 @@ export type Step =
   | { readonly do: "refuse"; readonly key: string }
   | { readonly do: "deadline"; readonly key: "" }
   | { readonly do: "resize"; readonly key: string; readonly resources: ContainerResources }
+  | { readonly do: "restart-resized"; readonly key: string }
   | { readonly do: "pre-stop"; readonly key: string; readonly forMs: number }
   | { readonly do: "look"; readonly key: string }
   | { readonly do: "release"; readonly key: string; readonly attempt: number }

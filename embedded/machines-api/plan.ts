@@ -78,13 +78,19 @@ function waitsForHook(
 }
 
 function resizeOf(container: ContainerRecord, { conducts }: Surroundings): Want {
-  const resources = conducts.get(container.name)?.resources ?? {};
+  const { name: key } = container;
+  const { resources = {}, restartOnResize = [] } = conducts.get(key) ?? {};
   const { cpu_millis, memory_bytes, cpu_shares } = container.resources ?? {};
-  const isSame =
-    cpu_millis === resources.cpu_millis &&
-    memory_bytes === resources.memory_bytes &&
-    cpu_shares === resources.cpu_shares;
-  return isSame ? {} : { step: { do: "resize", key: container.name, resources } };
+  const isOther = {
+    cpu: cpu_millis !== resources.cpu_millis || cpu_shares !== resources.cpu_shares,
+    memory: memory_bytes !== resources.memory_bytes,
+  };
+  if (!isOther.cpu && !isOther.memory) return {};
+  const startsAnew = restartOnResize.some((resource) => isOther[resource]);
+  // What it has is not known of one that started before that was written down.
+  if (startsAnew && container.resources !== undefined)
+    return { step: { do: "restart-resized", key } };
+  return { step: { do: "resize", key, resources } };
 }
 
 /** States in which containers are started. */

@@ -356,6 +356,39 @@ describe("bundles that change a life", () => {
     });
   });
 
+  test("new limits start a container anew where it asks for that, once", async () => {
+    const limits = (cpu_millis: number, memory_bytes: number) => ({
+      containers: {
+        app: { resources: { cpu_millis, memory_bytes }, restartOnResize: ["memory"] },
+      },
+    });
+    const world = await pod({
+      container: { restart: { policy: "no" } },
+      app: limits(100, 1_000).containers.app,
+    });
+    await world.reported(isRunning);
+    await world.deliver(limits(200, 1_000));
+    const kept = await world.reported(
+      (now) => now.field("containers", 0, "resources", "cpu_millis") === 200 || undefined,
+    );
+    expect(kept.field("containers", 0, "restartCount")).toBe(0);
+    await world.deliver(limits(200, 2_000));
+    const anew = await world.reported(
+      (now) => now.field("containers", 0, "resources", "memory_bytes") === 2_000 || undefined,
+    );
+
+    expect(anew.field("containers", 0)).toMatchObject({
+      restartCount: 1,
+      state: { running: {} },
+      lastState: { terminated: { exitCode: 143 } },
+    });
+    const killings = Object.values(Object(anew.field("events"))).filter(
+      (event) => Object(event).reason === "Killing",
+    );
+    expect(killings).toMatchObject([{ message: "Container app resize requires restart" }]);
+    expect(await world.machine()).toBe("started");
+  });
+
   test("a rule of its own restarts a container for certain exit codes only", async () => {
     const restartRules = [{ action: "restart", operator: "In", exitCodes: [42] }];
     const life = (exec: readonly string[]) =>

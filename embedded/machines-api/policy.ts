@@ -87,7 +87,8 @@ export function restartFor(
   const wanted = configOf(record, container.name)?.restart ?? record.config.restart;
   const rule = ruleFor(record, container.name, wanted);
   const isFailure = end.exitCode !== 0 || end.oomKilled || container.ending !== undefined;
-  const isWanted = rule === "always" || (rule === "on-failure" && isFailure);
+  const isWanted =
+    rule === "always" || (rule === "on-failure" && isFailure) || container.ending?.by === "resize";
   if (!isWanted && !isRuled(restartRules, end)) return { again: false };
   const ranLong = hasRunLong(policy.crash, container, end);
   const retries = ranLong ? 0 : container.retries;

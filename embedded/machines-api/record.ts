@@ -133,7 +133,7 @@ export interface ContainerRecord {
 }
 
 export interface ContainerEnding {
-  readonly by: "liveness" | "startup" | "postStart";
+  readonly by: "liveness" | "startup" | "postStart" | "resize";
   /** What the event `Killing` says. */
   readonly killing: string;
   /** What the container's own state says until it is tried again. */

@@ -2,7 +2,7 @@
 import { messageOf } from "#core/errors.ts";
 import type { ContainerResources } from "#core/fly/machine-protocol.ts";
 import { containerFound } from "./adopt.ts";
-import { containerSignalled, signalledAnew } from "./container-ending.ts";
+import { containerOutgrown, containerSignalled, signalledAnew } from "./container-ending.ts";
 import { containerBacksOff, containerRefused } from "./container-failures.ts";
 import { runPreStop } from "./hooks.ts";
 import {
@@ -46,6 +46,8 @@ export async function performStep(step: Step, work: Work): Promise<void> {
       return change(deadlineExceeded);
     case "resize":
       return resize(work, step.key, step.resources);
+    case "restart-resized":
+      return change((record, { nowMs }) => containerOutgrown(record, step.key, nowMs));
     case "pre-stop":
       return runPreStop(work, step.key, step.forMs);
     case "signal":

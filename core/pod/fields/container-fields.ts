@@ -100,7 +100,7 @@ export const CONTAINER_FIELDS: readonly PodField[] = [
   carried("resizePolicy[].resourceName", "New limits hold at once, within the Machine's size.", {
     fly: ["carried", "Accepted: a running Machine is never resized."],
   }),
-  approximated("resizePolicy[].restartPolicy", "New limits hold without a restart.", {
+  carried("resizePolicy[].restartPolicy", "The container is started anew with its new limits.", {
     fly: ["approximated", "A running Machine is never resized."],
     values: exactly("RestartContainer"),
   }),
