@@ -48,6 +48,55 @@ export function deploymentOf(name: string, replicas: number, image = WEB_IMAGE):
   };
 }
 
+interface WorkloadOptions {
+  readonly replicas?: number;
+  /** Laid over the workload's spec, its Pods' spec, and their container. */
+  readonly spec?: object;
+  readonly pod?: object;
+  readonly container?: object;
+}
+
+/** A workload whose Pods carry the label `app` and have one container `main` of the web image. */
+export function workloadOf(
+  kind: "Deployment" | "StatefulSet" | "DaemonSet",
+  name: string,
+  options: WorkloadOptions = {},
+): object {
+  const labels = { app: name };
+  const { replicas } = options;
+  return {
+    apiVersion: "apps/v1",
+    kind,
+    metadata: { name },
+    spec: {
+      ...(replicas === undefined ? {} : { replicas }),
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          terminationGracePeriodSeconds: 5,
+          containers: [
+            {
+              name: "main",
+              image: WEB_IMAGE,
+              resources: { requests: { cpu: "5m", memory: "8Mi" } },
+              ...options.container,
+            },
+          ],
+          ...options.pod,
+        },
+      },
+      ...options.spec,
+    },
+  };
+}
+
+/** The Pods of an app, those that are being deleted left out. */
+export async function podsOf(cluster: Cluster, app: string): Promise<readonly Pod[]> {
+  const { items } = await cluster.get<{ items: readonly Pod[] }>("pods", "-l", `app=${app}`);
+  return items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+}
+
 interface EventList {
   readonly items: readonly { readonly reason: string; readonly message: string }[];
 }
