@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { PodControllerDeps } from "#core/pod/pod-controller.ts";
 import { type Faults, faulty, NO_FAULTS, randomFrom } from "./fakes/faulty.ts";
 import { invariants } from "./fakes/invariants.ts";
-import type { MemoryMachine } from "./fakes/memory-machine.ts";
+import { initContainersOf, type MemoryMachine } from "./fakes/memory-machine.ts";
 import { podWorld } from "./fakes/pod-world.ts";
 import { aPod } from "./fixtures/pod.ts";
 
@@ -13,13 +13,19 @@ const ACTS = 40;
 const NAMES = ["web", "db", "job"] as const;
 const PAUSES_MS = [10, 50, 500, 3_000, 12_000, 61_000] as const;
 
-/** A Pod with files and a variable from elsewhere. */
+/** Pods with files and a variable from elsewhere: alone, several, after others, beside others. */
 const FED = {
-  containers: [
-    { env: [{ name: "TURN", valueFrom: { secretKeyRef: { name: "keys", key: "turn" } } }] },
-  ],
-  volumes: [{ name: "settings", configMap: { name: "settings" } }],
+  env: [{ name: "TURN", valueFrom: { secretKeyRef: { name: "keys", key: "turn" } } }],
 };
+const FILES = [{ name: "settings", configMap: { name: "settings" } }];
+const init = (name: string) => ({ name, image: "init:1" });
+const SIDECAR = { ...init("beside"), restartPolicy: "Always" } as const;
+const SHAPES = [
+  { containers: [FED] },
+  { containers: [FED, {}] },
+  { containers: [FED], initContainers: [init("first"), init("second")] },
+  { containers: [FED, {}], initContainers: [SIDECAR, init("first")] },
+] as const;
 
 function fedWith({ bundle }: MemoryMachine): readonly unknown[] {
   const variable = bundle?.containers["c0"]?.env?.find(({ name }) => name === "TURN");
@@ -60,7 +66,9 @@ function stage(seed: number) {
     serial += 1;
     const restartPolicy = pick(random, ["Always", "OnFailure", "Never"] as const);
     const metadata = { name, uid: `uid-${serial}` };
-    world.cluster.create(aPod({ metadata, restartPolicy, ...FED }));
+    world.cluster.create(
+      aPod({ metadata, restartPolicy, volumes: FILES, ...pick(random, SHAPES) }),
+    );
   }
 
   function feed(turn: string): void {
@@ -78,7 +86,9 @@ function stage(seed: number) {
     () => withMachine((id) => world.world.destroy(id)),
     () => withMachine((id) => world.world.setState(id, "failed")),
     () => withMachine((id) => world.world.loseBundle(id)),
-    () => withMachine((id) => world.world.endContainer(id, "c0", { exitCode: 1 })),
+    () => withContainer(1),
+    () => withContainer(pick(random, [0, 0, 1])),
+    () => withUp((id) => world.world.restartContainers(id)),
     () => feed(String(random())),
     () => world.cluster.setConfigMap("default/settings", undefined),
     () => world.cluster.setSecret("default/keys", undefined),
@@ -99,8 +109,35 @@ function stage(seed: number) {
     if (found.length > 0) act(pick(random, found).machine.id);
   }
 
+  /** One that runs and whose containers may start. */
+  function withUp(act: (id: string, found: MemoryMachine) => void): void {
+    const up = world.world
+      .all()
+      .filter(({ machine, report }) => machine.state === "started" && report.awaits === undefined);
+    if (up.length === 0) return;
+    const found = pick(random, up);
+    act(found.machine.id, found);
+  }
+
+  function withContainer(exitCode: number): void {
+    withUp((id, { report }) => {
+      world.world.endContainer(id, pick(random, report.containers).name, { exitCode });
+    });
+  }
+
+  /** Init containers end well, and whatever is to come back comes back. */
+  function finish(): void {
+    for (const { machine, report } of world.world.all()) {
+      if (machine.state !== "started" || report.awaits !== undefined) continue;
+      world.world.restartContainers(machine.id);
+      for (const name of initContainersOf(machine)) {
+        world.world.endContainer(machine.id, name, { exitCode: 0 });
+      }
+    }
+  }
+
   feed("first");
-  return { ...world, random, faults, guard, acts, feed };
+  return { ...world, random, faults, guard, acts, feed, finish };
 }
 
 function pick<T>(random: Random, items: readonly [T, ...T[]] | readonly T[]): T {
@@ -111,7 +148,8 @@ function pick<T>(random: Random, items: readonly [T, ...T[]] | readonly T[]): T 
 
 describe("in a world where calls, watches, Machines and we ourselves are lost", () => {
   test.each(SEEDS)("seed %d: never two Machines for a Pod, none once it is gone", async (seed) => {
-    const { acts, random, faults, guard, world, cluster, feed, pass, start, stop } = stage(seed);
+    const { acts, random, faults, guard, world, cluster, feed, finish, pass, start, stop } =
+      stage(seed);
     start();
     for (let i = 0; i < ACTS; i += 1) {
       await pick(random, acts)();
@@ -128,6 +166,7 @@ describe("in a world where calls, watches, Machines and we ourselves are lost", 
     start();
     await pass(1_000, 20);
     await pass(61_000, 4);
+    finish();
     feed("last");
     await pass(10_000, 6);
     await stop();

@@ -10,6 +10,8 @@ import type { MemoryLog } from "./memory-logs.ts";
 import {
   type ContainerEnd,
   ended,
+  initContainersOf,
+  isRestarted,
   type MemoryMachine,
   running,
   withContainer,
@@ -48,6 +50,8 @@ export interface MemoryWorld {
   readonly endContainer: (id: string, name: string, end: ContainerEnd) => void;
   /** Starts every container that does not run, with a higher restart count. */
   readonly runContainers: (id: string) => void;
+  /** Starts the ones that ended and that their restart policy starts again. */
+  readonly restartContainers: (id: string) => void;
   /** Forgets the bundle and asks for it again, as a host does that came back. */
   readonly loseBundle: (id: string) => void;
   /** Destroyed behind everybody's back. */
@@ -98,7 +102,17 @@ export function memoryWorld(options: MemoryWorldOptions): MemoryWorld {
     setContainer: (id, name, change) =>
       store.change(id, (found) => withContainer(found, name, change)),
     endContainer: (id, name, end) =>
-      store.change(id, (found) => ended(found, name, end, clock.now())),
+      store.change(id, (found) => {
+        const over = ended(found, name, end, clock.now());
+        const isInit = initContainersOf(found.machine).includes(name);
+        return isInit && over !== found
+          ? running(over, clock.now(), ({ state }) => state.terminated === undefined)
+          : over;
+      }),
+    restartContainers: (id) =>
+      store.change(id, (found) =>
+        running(found, clock.now(), (container) => isRestarted(found, container)),
+      ),
     runContainers: (id) => store.change(id, (found) => running(found, clock.now())),
     loseBundle: (id) =>
       store.change(id, (found) =>

@@ -6,7 +6,7 @@ import type {
   ContainerState,
   MachineReport,
 } from "#core/fly/machine-protocol.ts";
-import { AWAITS_KEY } from "#core/fly/machine-protocol.ts";
+import { AWAITS_KEY, INIT_KEY } from "#core/fly/machine-protocol.ts";
 
 /** A Machine of the memory world: plain values, replaced whole at every change. */
 export interface MemoryMachine {
@@ -126,12 +126,19 @@ export function withContainer(
   });
 }
 
-/** Every container that waits or ended runs now, with the kubelet's events; the refused wait. */
-export function running(found: MemoryMachine, nowMs: number): MemoryMachine {
+/**
+ * Every container whose turn it is and that waits or ended runs now, with the kubelet's events; the
+ * refused wait. `isMeant` may leave some out.
+ */
+export function running(
+  found: MemoryMachine,
+  nowMs: number,
+  isMeant: (container: ContainerReport) => boolean = () => true,
+): MemoryMachine {
   const at = new Date(nowMs).toISOString();
   const refusalOf = (name: string) => found.bundle?.containers[name]?.refused;
-  const idle = found.report.containers.filter(
-    ({ name, state }) => state.running === undefined && refusalOf(name) === undefined,
+  const idle = inTurn(found).filter(
+    (one) => one.state.running === undefined && refusalOf(one.name) === undefined && isMeant(one),
   );
   const started = withReport(found, {
     containers: found.report.containers.map((container) => {
@@ -146,6 +153,29 @@ export function running(found: MemoryMachine, nowMs: number): MemoryMachine {
     (machine, { name, image }) => withEvents(machine, name, startEvents(image), at),
     started,
   );
+}
+
+/** Init containers one after the other until one has not ended well yet, then all the others. */
+function inTurn({ machine, report }: MemoryMachine): readonly ContainerReport[] {
+  const init = initContainersOf(machine);
+  const hasEndedWell = ({ name, state }: ContainerReport): boolean =>
+    init.includes(name) && state.terminated?.exitCode === 0;
+  const left = report.containers.filter((container) => !hasEndedWell(container));
+  const next = left.findIndex(({ name }) => init.includes(name));
+  return next === -1 ? left : left.slice(0, next + 1);
+}
+
+/** Names of the containers that end before others start. */
+export function initContainersOf({ config }: Machine): readonly string[] {
+  return config?.metadata?.[INIT_KEY]?.split(",") ?? [];
+}
+
+/** True when its policy starts the container again after it ended so. */
+export function isRestarted({ machine }: MemoryMachine, { name, state }: ContainerReport): boolean {
+  const container = containersOf(machine.config ?? {}).find((one) => one.name === name);
+  const policy = container?.restart?.policy ?? "always";
+  if (state.terminated === undefined || policy === "no") return false;
+  return policy === "always" || state.terminated.exitCode !== 0;
 }
 
 function startedContainer(
