@@ -1,8 +1,11 @@
 import { Command } from "commander";
 import { type Readiness, serveRoleSocket } from "#adapters/host/role-socket.ts";
+import { objectEvents } from "#adapters/kubernetes/object-events.ts";
 import type { Rule } from "#adapters/kubernetes/rights.ts";
 import { aborted } from "#core/aborted.ts";
 import { FksError } from "#core/errors.ts";
+import type { ObjectEvents } from "#core/ports/object-events.ts";
+import { namespacesPart } from "./cloud-controller-namespaces.ts";
 import { examples } from "./help.ts";
 import { type MachinesAccess, machinesAccess } from "./machines-access.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
@@ -13,11 +16,15 @@ import { untilThere } from "./until-there.ts";
 /** The user name in the certificate of this role. */
 const USER = "fks-node-cloud-controller";
 
+/** Beside what each part needs. */
+const RULES: readonly Rule[] = [{ apiGroups: [""], resources: ["events"], verbs: ["create"] }];
+
 /** What each part of the role works with. */
 export interface CloudScope {
   readonly role: Role;
   readonly access: RoleAccess;
   readonly platform: MachinesAccess;
+  readonly events: ObjectEvents;
 }
 
 /** One duty of the role: the rights it needs, and what it runs until its signal aborts. */
@@ -34,7 +41,9 @@ export function cloudControllerCommand(): Command {
     "the cloud-controller role: Apps of namespaces, addresses of Services (serve starts it)",
   );
   withConfigOptions(command).action((_options: unknown, self: Command) =>
-    runRole("cloud-controller", self, (role, signal) => runCloudController(role, [], signal)),
+    runRole("cloud-controller", self, (role, signal) =>
+      runCloudController(role, [namespacesPart()], signal),
+    ),
   );
   return examples(command, "fks-node cloud-controller --data-dir /var/lib/fks-node");
 }
@@ -55,7 +64,7 @@ async function runCloudController(
   );
 
   try {
-    const rights = { user: USER, rules: parts.flatMap(({ rules }) => rules) };
+    const rights = { user: USER, rules: [...RULES, ...parts.flatMap(({ rules }) => rules)] };
     const access = await roleAccess(role, rights, { waiting }, signal);
     const what = "the Machines API";
     const platform = await untilThere(
@@ -64,7 +73,8 @@ async function runCloudController(
       signal,
     );
     state.waiting = undefined;
-    const scope = { role, access, platform };
+    const events = objectEvents({ client: access.client, component: USER, clock, log });
+    const scope = { role, access, platform, events };
     await together(
       [(running) => access.run(running), ...parts.map((part) => partIn(scope, part))],
       signal,

@@ -4,6 +4,7 @@ import type { KubeletApi } from "#adapters/kubelet/server.ts";
 import { kubernetesClusterObjects } from "#adapters/kubernetes/cluster-objects.ts";
 import { kubernetesPodEvents } from "#adapters/kubernetes/events.ts";
 import { registerMetricsApi } from "#adapters/kubernetes/metrics-service.ts";
+import { kubernetesNamespaces } from "#adapters/kubernetes/namespaces.ts";
 import { nodeLabels } from "#adapters/kubernetes/nodes.ts";
 import { type KubernetesPods, kubernetesPods } from "#adapters/kubernetes/pods.ts";
 import { kubernetesReviews } from "#adapters/kubernetes/reviews.ts";
@@ -205,6 +206,7 @@ function controllerOf(
     machines,
     apps,
     ...(protocol === undefined ? {} : { protocol }),
+    namespaces: kubernetesNamespaces(access.client),
     cluster: kubernetesClusterObjects({ client: access.client, nodes: access.nodes, clock }),
     events: metrics.events(kubernetesPodEvents({ nodes: access.nodes, clock })),
     nodeRejectionFor: (pod) => pressureRejectionFor(pod, pressure.current()),

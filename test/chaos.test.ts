@@ -42,7 +42,7 @@ function stage(seed: number) {
   let serial = 0;
 
   function unreliable(deps: PodControllerDeps): PodControllerDeps {
-    const { machines, apps, protocol, pods, cluster, events } = guard.watching(deps);
+    const { machines, apps, protocol, pods, cluster, namespaces, events } = guard.watching(deps);
     const unreliablePods = faulty(pods, faults, random);
     return {
       ...deps,
@@ -56,6 +56,7 @@ function stage(seed: number) {
         isSynced: () => pods.isSynced(),
       },
       cluster: faulty(cluster, faults, random),
+      namespaces: faulty(namespaces, faults, random),
       events: faulty(events, faults, random),
       ...(protocol === undefined ? {} : { protocol: faulty(protocol, faults, random) }),
     };

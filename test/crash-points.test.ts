@@ -21,7 +21,7 @@ const EFFECTS = new Set([
   "patchStatus",
   "remove",
   "record",
-  "labelNamespace",
+  "claim",
   "podToken",
 ]);
 
@@ -36,13 +36,14 @@ async function story(crash: Crash | undefined) {
   function mortal(deps: PodControllerDeps): PodControllerDeps {
     const life = { isOver: false };
     const port = <T extends object>(inner: T): T => mortalPort(inner, life);
-    const { machines, pods, events, cluster, apps, protocol } = deps;
+    const { machines, pods, events, cluster, namespaces, apps, protocol } = deps;
     return {
       ...deps,
       machines: port(machines),
       pods: port(pods),
       events: port(events),
       cluster: port(cluster),
+      namespaces: port(namespaces),
       apps: port(apps),
       ...(protocol === undefined ? {} : { protocol: port(protocol) }),
     };

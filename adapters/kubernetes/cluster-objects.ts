@@ -4,19 +4,14 @@ import type { Pod } from "#core/kube/pod.ts";
 import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { ClusterObjects } from "#core/ports/cluster.ts";
 import type { KubernetesClient } from "./client.ts";
-import { type Decode, decoderOf, ignored } from "./decode.ts";
+import { type Decode, decoderOf } from "./decode.ts";
 
 /** How often, and after how long, a Node asks again for what a Pod just given to it needs. */
 const LAG_RETRIES_MS = [50, 100, 200, 400];
 
 const stringMap = z.record(z.string(), z.string());
 
-const namespaceFrom = decoderOf(
-  z.object({
-    metadata: z.object({ name: z.string(), uid: z.string(), labels: stringMap.default({}) }),
-  }),
-  "Namespace",
-);
+const uidFrom = decoderOf(z.object({ metadata: z.object({ uid: z.string() }) }), "Namespace");
 /** UID and version: an object made anew may start with an old version's number. */
 const versioned = z
   .object({ uid: z.string(), resourceVersion: z.string() })
@@ -89,10 +84,6 @@ export interface KubernetesClusterObjectsOptions {
 /** What a Pod's translation asks the API server. Nothing is remembered. */
 export function kubernetesClusterObjects(options: KubernetesClusterObjectsOptions): ClusterObjects {
   const { client, nodes, clock } = options;
-  const namespace = async (name: string, signal: AbortSignal) => {
-    const { metadata } = await client.get(namespacePath(name), namespaceFrom, signal);
-    return metadata;
-  };
   const nodeOf = ({ metadata, spec }: Pod): KubernetesClient => {
     const node = nodes.get(spec.nodeName ?? "");
     if (node !== undefined) return node;
@@ -110,14 +101,9 @@ export function kubernetesClusterObjects(options: KubernetesClusterObjectsOption
   };
 
   return {
-    namespace,
     async clusterUid(signal) {
-      const { uid } = await namespace("kube-system", signal);
-      return uid;
-    },
-    async labelNamespace(name, labels, signal) {
-      const body = { metadata: { labels } };
-      await client.patch({ path: namespacePath(name), type: "merge-patch", body }, ignored, signal);
+      const { metadata } = await client.get(namespacePath("kube-system"), uidFrom, signal);
+      return metadata.uid;
     },
     configMap: (pod, name, signal) => ofPod(pod, `configmaps/${name}`, configMapFrom, signal),
     secret: (pod, name, signal) => ofPod(pod, `secrets/${name}`, secretFrom, signal),

@@ -7,6 +7,7 @@ import { namespacedMeta } from "./meta-codec.ts";
 export const namespaceFrom = decoderOf<Namespace>(
   z.object({
     metadata: namespacedMeta.omit({ namespace: true }),
+    spec: z.object({ finalizers: z.array(z.string()).default([]) }).default({ finalizers: [] }),
     status: z
       .object({ phase: z.enum(["Active", "Terminating"]).default("Active") })
       .default({ phase: "Active" }),

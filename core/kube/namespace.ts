@@ -7,5 +7,7 @@ export interface Namespace {
     readonly annotations: Readonly<Record<string, string>>;
     readonly finalizers: readonly string[];
   };
+  /** `kubernetes` until everything in a namespace that is being deleted is gone. */
+  readonly spec: { readonly finalizers: readonly string[] };
   readonly status: { readonly phase: "Active" | "Terminating" };
 }

@@ -354,6 +354,23 @@ describe("a Pod that cannot be carried", () => {
   });
 });
 
+test("a Pod whose namespace names an App it cannot have stays Pending, says why, and can be deleted", async () => {
+  const world = podWorld();
+  world.cluster.namespaces.label("default", { "fly.io/app": "fks-shop-aaaaaaaaaaaaaaaa" });
+  world.start();
+  world.cluster.create(aPod());
+  await world.pass(50, 12);
+  expect(world.cluster.told().map(({ message }) => message)).toContainEqual(
+    expect.stringContaining("belongs to another cluster"),
+  );
+
+  world.cluster.delete("default", "web", 1);
+  await world.pass(1_000, 90);
+  await world.stop();
+  expect(world.cluster.all()).toEqual([]);
+  expect(world.world.calls.filter((call) => call.startsWith("create"))).toEqual([]);
+});
+
 describe("a Pod that no kubelet would run", () => {
   test("fails at once with the kubelet's reason, and gets no Machine", async () => {
     const sysctls = [{ name: "kernel.msgmax", value: "65536" }];

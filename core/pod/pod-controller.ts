@@ -4,6 +4,7 @@ import { type WorkQueue, workQueue } from "../controller/work-queue.ts";
 import { FksError } from "../errors.ts";
 import type { Apps } from "../ports/apps.ts";
 import { sleep } from "../ports/clock.ts";
+import type { Namespaces } from "../ports/namespaces.ts";
 import type { PodEvents } from "../ports/pods.ts";
 import { eventTeller } from "./event-teller.ts";
 import { keyOfStamps, stampsOf } from "./identity.ts";
@@ -29,6 +30,7 @@ export type PodControllerDeps = Omit<
   /** Where creates have to wait for a call budget; absent: as many at once as there are workers. */
   readonly launchRoom?: LaunchRoom;
   readonly apps: Apps;
+  readonly namespaces: Namespaces;
   readonly events: PodEvents;
 };
 

@@ -15,8 +15,6 @@ const unused = (): never => {
 function clusterOf(parts: Partial<ClusterObjects>): ClusterObjects {
   return {
     clusterUid: unused,
-    namespace: unused,
-    labelNamespace: unused,
     configMap: unused,
     secret: unused,
     podToken: unused,

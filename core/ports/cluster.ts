@@ -4,14 +4,6 @@ import type { Pod } from "../kube/pod.ts";
 export interface ClusterObjects {
   /** UID of the kube-system namespace: the cluster's identity. */
   clusterUid(signal: AbortSignal): Promise<string>;
-  /** Throws `NotFound`. */
-  namespace(name: string, signal: AbortSignal): Promise<NamespaceView>;
-  /** Sets labels of a namespace; other labels stay. */
-  labelNamespace(
-    name: string,
-    labels: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<void>;
   /** One that the Pod names, asked for as the Pod's Node; `undefined` only for a 404. */
   configMap(pod: Pod, name: string, signal: AbortSignal): Promise<ConfigMapView | undefined>;
   /** The same for a Secret. */
@@ -20,12 +12,6 @@ export interface ClusterObjects {
   services(namespace: string, signal: AbortSignal): Promise<readonly ServiceView[]>;
   /** A token bound to this very Pod (TokenRequest), asked for as the Pod's Node. */
   podToken(pod: Pod, request: PodTokenRequest, signal: AbortSignal): Promise<PodToken>;
-}
-
-export interface NamespaceView {
-  readonly name: string;
-  readonly uid: string;
-  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface ConfigMapView {

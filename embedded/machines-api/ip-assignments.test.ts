@@ -24,6 +24,10 @@ function answerOf(work: () => unknown): unknown {
   }
 }
 
+function fullDisk(): never {
+  throw new Error("disk full");
+}
+
 test("no address is given twice, and when none is left the answer is Fly's", () => {
   const ips = open(openStore(":memory:"));
   const given = Array.from({ length: 14 }, () => ips.assign("a", FLYCAST).ip);
@@ -57,10 +61,7 @@ test("an address that was released comes round last, also after a restart", () =
 
 test("what cannot be written is not given", () => {
   const store = openStore(":memory:");
-  const full = (): never => {
-    throw new Error("disk full");
-  };
-  const ips = open({ ...store, saveIp: full });
+  const ips = open({ ...store, saveIp: fullDisk });
   expect(() => ips.assign("a", FLYCAST)).toThrow("disk full");
   expect(ips.list("a")).toEqual([]);
 });

@@ -89,7 +89,7 @@ export function ipDirectory({ store, range, clock }: Deps): IpDirectory {
       return held.delete(ip);
     },
     releaseAll(app) {
-      for (const record of [...held.values()]) {
+      for (const record of held.values()) {
         if (record.app !== app) continue;
         store.removeIp(record.ip);
         held.delete(record.ip);

@@ -10,6 +10,7 @@ import type {
   ServiceView,
 } from "#core/ports/cluster.ts";
 import type { PodEvent, PodEvents, Pods } from "#core/ports/pods.ts";
+import { type MemoryNamespaces, memoryNamespaces } from "./memory-namespaces.ts";
 
 interface MemoryClusterOptions {
   readonly clock: Clock;
@@ -20,6 +21,7 @@ interface MemoryClusterOptions {
 export interface MemoryCluster {
   readonly pods: Pods;
   readonly cluster: ClusterObjects;
+  readonly namespaces: MemoryNamespaces;
   readonly events: PodEvents;
   readonly create: (pod: Pod) => void;
   readonly change: (namespace: string, name: string, next: (pod: Pod) => Pod) => void;
@@ -61,7 +63,8 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
   const secrets = new Map<string, SecretView>();
   const services = new Map<string, readonly ServiceView[]>();
   const reads: string[] = [];
-  const labels = new Map<string, Readonly<Record<string, string>>>();
+  const namespaces = memoryNamespaces(() => clusterUid);
+  for (const name of ["kube-system", "default"]) namespaces.make(name);
   let isHeld = false;
   let clusterUid = uid;
   let tokens = 0;
@@ -143,10 +146,6 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
 
   const cluster: ClusterObjects = {
     clusterUid: async () => clusterUid,
-    namespace: async (name) => ({ name, uid: `ns-${name}`, labels: labels.get(name) ?? {} }),
-    async labelNamespace(name, added) {
-      labels.set(name, { ...labels.get(name), ...added });
-    },
     async configMap({ metadata }, name) {
       reads.push(`configmap ${metadata.namespace}/${name}`);
       return configMaps.get(`${metadata.namespace}/${name}`);
@@ -169,6 +168,7 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
   return {
     pods,
     cluster,
+    namespaces,
     events: {
       async record(pod, event) {
         const id = `${pod.metadata.uid}/${event.id}`;

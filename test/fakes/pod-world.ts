@@ -35,6 +35,7 @@ export function podWorld({
       pods: cluster.pods,
       events: cluster.events,
       cluster: cluster.cluster,
+      namespaces: cluster.namespaces,
       apps: world.apps,
       machines: world.machines,
       ...(hasProtocol ? { protocol: world.protocol } : {}),

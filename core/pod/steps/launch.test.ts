@@ -16,7 +16,7 @@ function place() {
     machines: world.machines,
     pods: cluster.pods,
     cluster: cluster.cluster,
-    namespaceApps: { ensure: async () => "app", forget: () => {} },
+    namespaceApps: { ensure: async () => "app", find: async () => "app", forget: () => {} },
     clusterUid: "cluster-1",
   };
   return { world, cluster, deps };

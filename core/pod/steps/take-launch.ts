@@ -4,6 +4,7 @@ import type { Pod } from "../../kube/pod.ts";
 import { isFinal, membersOf, statusesOf } from "../container-roles.ts";
 import { keyFor } from "../identity.ts";
 import { RESTARTS_KEY } from "../machine-config.ts";
+import type { Sighting } from "../machine-view.ts";
 import { hasRun, type Step } from "../plan.ts";
 import { approximatedEvent, launchFailedEvent, sandboxChangedEvent } from "../pod-events.ts";
 import type { Resolution } from "../resolve.ts";
@@ -72,19 +73,28 @@ async function launchNow(
 }
 
 /** Asks the Machines API whether it has a Machine of this Pod that nobody told of. */
-export async function prove(
-  { machines, view, namespaceApps, clusterUid }: ReconcileDeps,
-  { world, memory }: Turn,
-  signal: AbortSignal,
-): Promise<Taken> {
-  const { namespace, uid } = world.pod.metadata;
-  const app = await namespaceApps.ensure(namespace, signal);
-  const stamps = { fks_cluster: clusterUid, fks_pod_uid: uid };
-  for (const machine of await machines.list(app, stamps, signal)) {
-    if (machine.state !== "destroyed") view.put({ app, machine });
-  }
-  memory.isAmbiguous = false;
+export async function prove(deps: ReconcileDeps, turn: Turn, signal: AbortSignal): Promise<Taken> {
+  for (const machine of await launchedFor(deps, turn.world.pod, signal)) deps.view.put(machine);
+  turn.memory.isAmbiguous = false;
   return "next";
+}
+
+/** None where the namespace has no App: it never had a Machine then. */
+async function launchedFor(
+  { machines, namespaceApps, clusterUid }: ReconcileDeps,
+  { metadata: { namespace, uid } }: Pod,
+  signal: AbortSignal,
+): Promise<readonly Sighting[]> {
+  const app = await namespaceApps.find(namespace, signal);
+  if (app === undefined) return [];
+  try {
+    const stamps = { fks_cluster: clusterUid, fks_pod_uid: uid };
+    const found = await machines.list(app, stamps, signal);
+    return found.filter(({ state }) => state !== "destroyed").map((machine) => ({ app, machine }));
+  } catch (error) {
+    if (FksError.is(error, "NotFound")) return [];
+    throw error;
+  }
 }
 
 /** A refusal by the Machines API is the Pod's business; a lost connection is not. */
