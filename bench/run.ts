@@ -5,6 +5,9 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   serve: ["bench/serve.ts"],
   runtime: ["bench/runtime-start.ts"],
   pods: ["bench/pods.ts"],
+  sessions: ["bench/sessions.ts"],
+  probes: ["bench/probes.ts"],
+  exits: ["bench/exits.ts"],
 };
 
 const wanted = process.argv.slice(2);

@@ -41,6 +41,7 @@ var (
 	token     = flag.String("token", "", "bearer token")
 	webSocket = flag.Bool("websocket", false, "WebSocket (version 5, or tunnelled) in place of SPDY")
 	stdin     = flag.Bool("stdin", false, "send standard input")
+	name      = flag.String("server-name", "127.0.0.1", "whom the server's certificate is to name")
 	tty       = flag.String("tty", "", "terminal sizes one after another, such as 80x24,100x40")
 )
 
@@ -52,7 +53,7 @@ func main() {
 	config := &rest.Config{
 		BearerToken: *token,
 		TLSClientConfig: rest.TLSClientConfig{
-			CAFile: *ca, CertFile: *cert, KeyFile: *key, ServerName: "127.0.0.1",
+			CAFile: *ca, CertFile: *cert, KeyFile: *key, ServerName: *name,
 		},
 	}
 	target, err := url.Parse(flag.Arg(0))
