@@ -176,6 +176,23 @@ function brokenImages(error: Error): Images & { heal(): void; readonly asked: Im
   };
 }
 
+test("a bundle may have the files of many objects at their largest, and no more", async () => {
+  const { api } = await world();
+  const id = await delivered(api);
+  const withFiles = (bytes: number) => ({
+    containers: {},
+    volumes: { v: [{ path: "f", mode: 0o644, content: "A".repeat(bytes) }] },
+  });
+  const put = (bytes: number) => api.call("PUT", `${machinePath(id)}/bundle`, withFiles(bytes));
+
+  expect((await put(40 * 2 ** 20)).status).toBe(204);
+  const refused = await put(49 * 2 ** 20);
+  expect([refused.status, refused.field("error")]).toEqual([
+    413,
+    "request body larger than 48 MiB",
+  ]);
+});
+
 describe("containers", () => {
   test("a crash loop is told in the kubelet's words and goes on by itself", async () => {
     const { api, clock } = await world();

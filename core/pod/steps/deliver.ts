@@ -1,5 +1,6 @@
 import type { Bundle } from "../../fly/machine-protocol.ts";
 import { type BundleSources, bundleFor } from "../bundle.ts";
+import { takenIn } from "../bundle-size.ts";
 import { type Delivered, deliveredFor, nextLookMs, versionFor } from "../delivered.ts";
 import { skippedNamesFor } from "../env.ts";
 import type { Sighting } from "../machine-view.ts";
@@ -55,7 +56,7 @@ export function parcelFor(
 ): Parcel {
   const { hostIP, allocatable } = place;
   const sources: BundleSources = { ...resolved, hostIP, allocatable, apiServer };
-  const bundle = bundleFor(pod, sources, machine);
+  const bundle = takenIn(bundleFor(pod, sources, machine));
   for (const skipped of skippedNamesFor(pod, { ...sources, podIP: machine.private_ip })) {
     teller.tell(pod, invalidNamesEvent(skipped, nowMs));
   }

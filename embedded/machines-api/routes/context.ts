@@ -43,16 +43,19 @@ export interface Api {
   readonly metrics: Metrics;
 }
 
-/** A 1 MiB ConfigMap is 1.4 MB in base64, and a Pod may have several. */
-export const MAX_BODY_BYTES = 8 * 1024 * 1024;
+const MIB = 1024 * 1024;
+export const MAX_BODY_BYTES = 8 * MIB;
+/** A 1 MiB ConfigMap is 1.4 MB in base64, and a Pod may have dozens. */
+export const MAX_BUNDLE_BYTES = 48 * MIB;
 
 /** The body, checked; unknown fields are let through and counted. */
 export async function bodyOf<T extends z.ZodType>(
   api: Api,
   c: Context,
   schema: T,
+  maxBytes = MAX_BODY_BYTES,
 ): Promise<z.output<T>> {
-  return parsed(api, await textOf(c), schema);
+  return parsed(api, await textOf(c, maxBytes), schema);
 }
 
 /** The same for calls that may come without a body. */
@@ -61,15 +64,14 @@ export async function optionalBodyOf<T extends z.ZodType>(
   c: Context,
   schema: T,
 ): Promise<z.output<T>> {
-  return parsed(api, (await textOf(c)) || "{}", schema);
+  return parsed(api, (await textOf(c, MAX_BODY_BYTES)) || "{}", schema);
 }
 
-const tooLarge = (): ApiError => new ApiError(413, "request body larger than 8 MiB");
-
-async function textOf(c: Context): Promise<string> {
-  if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+async function textOf(c: Context, maxBytes: number): Promise<string> {
+  const tooLarge = new ApiError(413, `request body larger than ${maxBytes / MIB} MiB`);
+  if (Number(c.req.header("content-length") ?? 0) > maxBytes) throw tooLarge;
   const bytes = await c.req.arrayBuffer();
-  if (bytes.byteLength > MAX_BODY_BYTES) throw tooLarge();
+  if (bytes.byteLength > maxBytes) throw tooLarge;
   return new TextDecoder().decode(bytes);
 }
 
