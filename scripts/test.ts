@@ -40,7 +40,15 @@ const ROUNDS: readonly Round[] = [
 ];
 
 /** What takes longest is begun first, so that nothing else waits for it in the end. */
-const LONGEST = ["k3s-troubles", "restart", "kubelet-api", "k3s-upgrade", "sources", "workloads"];
+const LONGEST = [
+  "k3s-troubles",
+  "restart",
+  "kubelet-api",
+  "k3s-upgrade",
+  "sources",
+  "apps-jobs",
+  "workloads",
+];
 
 /** What failed, said once more in the end, where a person looks first. */
 const failures: string[] = [];
