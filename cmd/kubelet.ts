@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { type Readiness, serveRoleSocket } from "#adapters/host/role-socket.ts";
 import type { KubeletApi } from "#adapters/kubelet/server.ts";
 import { kubernetesClusterObjects } from "#adapters/kubernetes/cluster-objects.ts";
-import { kubernetesPodEvents } from "#adapters/kubernetes/events.ts";
+import { kubernetesNodeEvents, kubernetesPodEvents } from "#adapters/kubernetes/events.ts";
 import { registerMetricsApi } from "#adapters/kubernetes/metrics-service.ts";
 import { kubernetesNamespaces } from "#adapters/kubernetes/namespaces.ts";
 import { nodeLabels } from "#adapters/kubernetes/nodes.ts";
@@ -16,6 +16,7 @@ import { networkPlanFor } from "#core/fly/network.ts";
 import { type HealthTracker, healthTracker } from "#core/node/health.ts";
 import { type PodController, podController } from "#core/pod/pod-controller.ts";
 import { statusPatchFor } from "#core/pod/status-patch.ts";
+import { tellHostTroubles } from "#core/node/host-troubles.ts";
 import { sleep } from "#core/ports/clock.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
 import type { UsageSampler } from "#core/usage/sampler.ts";
@@ -172,6 +173,9 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
       async (running) => usage?.run(running),
       async (running) => {
         if (usage) await metricsApiOf(scope, usage, running);
+      async (running) => {
+        if (protocol) await tellTroubles(scope, protocol, running);
+      },
       },
       async (running) => {
         for (let reason = controller.waitsFor(); reason !== undefined; ) {
@@ -200,6 +204,16 @@ function controllerOf(
   const { cluster, clock, log, config } = role;
   const plan = networkPlanFor(cluster.networkId);
   const isEmbedded = config.machines === "embedded";
+function tellTroubles(
+  { role: { clock, log }, access, places }: PodScope,
+  protocol: MachineProtocol,
+  signal: AbortSignal,
+): Promise<void> {
+  const nodeEvents = kubernetesNodeEvents({ nodes: access.nodes });
+  const nodes = places.map(({ name }) => name);
+  return tellHostTroubles({ protocol, nodes, nodeEvents, clock, log }, signal);
+}
+
   const allocatable = capacityOf(role, places);
   return podController({
     pods,

@@ -1,11 +1,16 @@
 import { FksError } from "#core/errors.ts";
-import type { LogOptions, MachineReport, MachineUsage } from "#core/fly/machine-protocol.ts";
+import type {
+  HostTrouble,
+  LogOptions,
+  MachineReport,
+  MachineUsage,
+} from "#core/fly/machine-protocol.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
 import { call, open, type ProtocolDeps, pathOf } from "./call.ts";
 import { connectionOver } from "./connect.ts";
 import { jsonOf, lost } from "./errors.ts";
 import { attachQuery, carryStreams, execQuery } from "./exec.ts";
-import { reportSchema, usageSchema } from "./schema.ts";
+import { reportSchema, troublesSchema, usageSchema } from "./schema.ts";
 import { openSocket } from "./socket.ts";
 import { watchChanges } from "./watch.ts";
 
@@ -73,12 +78,28 @@ function containerPath(
 ): string {
   return `${pathOf(machine)}/containers/${encodeURIComponent(name)}`;
 }
+    async troubles(signal) {
+      try {
+        return troublesOf(await call(deps, "GET", "/fks/v1/troubles", undefined, signal));
+      } catch (error) {
+        if (FksError.is(error, "NotFound")) return [];
+        throw error;
+      }
+    },
+
 
 function reportOf(body: string): MachineReport {
   const report = reportSchema.safeParse(jsonOf(body));
   if (report.success) return report.data;
   throw new FksError("Unavailable", "the Machine's report was not understood", {
     cause: report.error,
+function troublesOf(body: string): readonly HostTrouble[] {
+  const troubles = troublesSchema.safeParse(jsonOf(body));
+  if (troubles.success) return troubles.data.troubles;
+  const message = "what the host has trouble with was not understood";
+  throw new FksError("Unavailable", message, { cause: troubles.error });
+}
+
   });
 }
 

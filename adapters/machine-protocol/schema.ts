@@ -137,3 +137,7 @@ export const exitSchema: z.ZodType<ExitStatus> = z.object({
   exitCode: z.number(),
   signal: z.number().exactOptional(),
 });
+
+export const troublesSchema = z.object({
+  troubles: z.array(z.object({ reason: z.string(), message: z.string(), at: z.string() })),
+});

@@ -2,6 +2,7 @@ import type {
   AddedContainer,
   Bundle,
   ExitStatus,
+  HostTrouble,
   LogOptions,
   MachineChange,
   MachineEndRequest,
@@ -72,6 +73,8 @@ export interface MachineProtocol {
   reclaim(signal: AbortSignal): Promise<void>;
   /** What every Machine that is started uses now. */
   usage(signal: AbortSignal): Promise<readonly MachineUsage[]>;
+  /** What the host had trouble with lately, oldest first; none where a server cannot tell. */
+  troubles(signal: AbortSignal): Promise<readonly HostTrouble[]>;
   /**
    * Every Machine of ours now, then `synced`, then each change; a `ping` at least every ten seconds.
    * Ends or throws when the connection is lost: start again, the first part tells all that was missed.

@@ -177,6 +177,16 @@ function contents(given: Given): void {
     expect(other.state.terminated?.message).toContain("only logged");
   });
 
+  it("frees what nobody needs, and what a Machine was given stays", async () => {
+    const world = given();
+    const ref = await bundled(world, "sleep 100", {});
+    await world.protocol.reclaim(forever);
+
+    expect(runs(await mainWhen(world, ref, runs))).toBe(true);
+    expect(await world.protocol.troubles(forever)).toEqual([]);
+    expect(runs(await mainWhen(world, await bundled(world, "sleep 100", {}), runs))).toBe(true);
+  });
+
   it("usage tells of containers, their disk, volumes and the network", async () => {
     const world = given();
     const fill = (path: string, bytes: number): string => `head -c ${bytes} /dev/zero > ${path}`;

@@ -63,6 +63,7 @@ export function kubeletProtocol(): KubeletProtocol {
     addContainer: async () => undefined,
     end: async () => undefined,
     reclaim: async () => undefined,
+    troubles: async () => [],
     writeFiles: async () => undefined,
     usage: async () => [],
     watch: () => notHere(),

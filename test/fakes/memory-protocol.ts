@@ -132,6 +132,11 @@ export function memoryProtocol(deps: MemoryProtocolDeps): MemoryProtocol {
       return [];
     },
 
+    async troubles(signal) {
+      signal.throwIfAborted();
+      return [];
+    },
+
     watch: (signal) => changes(store, clock, AbortSignal.any([signal, cut.signal]), signal),
   };
 
