@@ -8,6 +8,7 @@ import type { Pods } from "#core/ports/pods.ts";
 import type { Reviews } from "#core/ports/reviews.ts";
 import type { UsageSampler } from "#core/usage/sampler.ts";
 import type { ClusterAccess } from "./kubelet-access.ts";
+import { readHost } from "./kubelet-eviction.ts";
 import type { KubeletMetrics } from "./kubelet-metrics.ts";
 import { capacityOf, KUBELET_PORT, type Place } from "./kubelet-nodes.ts";
 import { machineOf } from "./kubelet-usage.ts";
@@ -58,7 +59,7 @@ async function serveAt(
           ),
         machineFor: (pod) => machineOf(pod, controller),
         usage: (node) => usage.node(node),
-        size: { memoryBytes: wholeOf(memory) },
+        size: () => ({ memoryBytes: wholeOf(memory), host: readHost(role) }),
         protocol,
         reviews,
         metrics: () => metrics.text(),

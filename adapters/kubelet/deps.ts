@@ -36,8 +36,8 @@ export interface KubeletApiDeps {
   readonly reviews: Reviews;
   /** What a Node and its Pods use now. */
   readonly usage: (node: string) => Promise<NodeUsage>;
-  /** Of each Node. */
-  readonly size: NodeSize;
+  /** Of each Node, and what its host has left now. */
+  readonly size: () => NodeSize;
   /** Prometheus text for `/metrics`; without it there is no such path. */
   readonly metrics?: (node: string) => Promise<string>;
   readonly log: Log;

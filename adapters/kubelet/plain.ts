@@ -43,7 +43,7 @@ export async function sendPlain(
     case "cadvisorMetrics":
       return sendText(response, 200, cadvisorMetricsFor(await deps.usage(node.name)));
     case "summary":
-      return sendJson(response, summaryFor(await deps.usage(node.name), deps.size, asked));
+      return sendJson(response, summaryFor(await deps.usage(node.name), deps.size(), asked));
     case "checkpoint": {
       const which = `${asked.namespace}/${asked.pod}/${asked.container}`;
       const why = "a container of a Machine cannot be checkpointed";

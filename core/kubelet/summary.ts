@@ -1,8 +1,13 @@
+import type { FileSystemReading, HostReading } from "../eviction/signals.ts";
+import type { VolumeUsage } from "../fly/machine-protocol.ts";
+import { ephemeralBytes, ephemeralInodes } from "../usage/disk.ts";
 import type { ContainerReading, NodeUsage, PodUsage } from "../usage/usage.ts";
+import { fsStats, hostStats } from "./disk-stats.ts";
 
-/** What a Node has in all, in bytes. */
+/** What a Node has in all, in bytes, and what is left of its host. */
 export interface NodeSize {
   readonly memoryBytes: number;
+  readonly host: HostReading;
 }
 
 interface SummaryOptions {
@@ -23,12 +28,17 @@ export function summaryFor(usage: NodeUsage, size: NodeSize, options: SummaryOpt
         ...memory,
         availableBytes: Math.max(0, size.memoryBytes - memory.workingSetBytes),
       },
+      ...(!options.onlyCpuAndMemory && hostStats(size.host, rootsOf(containers))),
     },
-    pods: usage.pods.map((pod) => podStatsOf(pod, options)),
+    pods: usage.pods.map((pod) => podStatsOf(pod, size.host, options)),
   };
 }
 
-function podStatsOf({ pod, atMs, ...usage }: PodUsage, options: SummaryOptions): object {
+function podStatsOf(
+  { pod, atMs, ...usage }: PodUsage,
+  { nodeFs }: HostReading,
+  options: SummaryOptions,
+): object {
   const { name, namespace, uid, creationTimestamp } = pod.metadata;
   const { containers, network, volumes } = usage;
   const time = timeText(atMs);
@@ -46,22 +56,17 @@ function podStatsOf({ pod, atMs, ...usage }: PodUsage, options: SummaryOptions):
       startTime: container.startedAt,
       cpu: cpuOf([container], atMs),
       memory: memoryOf([container], atMs),
-      ...(!options.onlyCpuAndMemory && rootOf(container, time)),
+      ...(!options.onlyCpuAndMemory && diskOf(container, nodeFs, time)),
     })),
     cpu: cpuOf(containers, atMs),
     memory: memoryOf(containers, atMs),
     ...(!options.onlyCpuAndMemory && {
       ...(networkStats && { network: { ...networkStats, interfaces: [networkStats] } }),
-      volume: volumes.map((volume) => ({
-        time,
-        name: volume.name,
-        usedBytes: volume.usedBytes,
-        ...(volume.capacityBytes !== undefined && {
-          capacityBytes: volume.capacityBytes,
-          availableBytes: Math.max(0, volume.capacityBytes - volume.usedBytes),
-        }),
-      })),
-      "ephemeral-storage": { time, usedBytes: ephemeralBytes(usage) },
+      volume: volumes.map((volume) => volumeStatsOf(volume, nodeFs, time)),
+      "ephemeral-storage": fsStats(nodeFs, time, {
+        bytes: ephemeralBytes(usage),
+        inodes: ephemeralInodes(usage),
+      }),
       process_stats: { process_count: sumOf(containers, ({ processes }) => processes) },
     }),
   };
@@ -87,17 +92,40 @@ function memoryOf(containers: readonly ContainerReading[], atMs: number) {
   };
 }
 
-function rootOf({ rootBytes }: ContainerReading, time: string): object {
-  return rootBytes === undefined ? {} : { rootfs: { time, usedBytes: rootBytes } };
+/** What is not known yet is left out. */
+function diskOf(container: ContainerReading, nodeFs: FileSystemReading, time: string): object {
+  const { rootBytes, rootInodes, logBytes, logInodes } = container;
+  return {
+    ...(rootBytes !== undefined && {
+      rootfs: fsStats(nodeFs, time, { bytes: rootBytes, inodes: rootInodes }),
+    }),
+    ...(logBytes !== undefined && {
+      logs: fsStats(nodeFs, time, { bytes: logBytes, inodes: logInodes }),
+    }),
+  };
 }
 
-/** What a Pod's disk limit is about: volumes in memory count as memory. */
-function ephemeralBytes({ containers, volumes }: Omit<PodUsage, "pod" | "atMs">): number {
-  const onDisk = volumes.filter(({ capacityBytes }) => capacityBytes === undefined);
-  return (
-    sumOf(containers, ({ rootBytes }) => rootBytes ?? 0) +
-    sumOf(onDisk, ({ usedBytes }) => usedBytes)
-  );
+function rootsOf(containers: readonly ContainerReading[]) {
+  return {
+    bytes: sumOf(containers, ({ rootBytes }) => rootBytes ?? 0),
+    inodes: sumOf(containers, ({ rootInodes }) => rootInodes ?? 0),
+  };
+}
+
+/** One in memory has a size of its own, one on disk what the Node's file system has. */
+function volumeStatsOf(volume: VolumeUsage, nodeFs: FileSystemReading, time: string): object {
+  const { name, usedBytes, usedInodes, capacityBytes } = volume;
+  if (capacityBytes === undefined) {
+    return { ...fsStats(nodeFs, time, { bytes: usedBytes, inodes: usedInodes }), name };
+  }
+  return {
+    time,
+    name,
+    usedBytes,
+    capacityBytes,
+    availableBytes: Math.max(0, capacityBytes - usedBytes),
+    ...(usedInodes === undefined ? {} : { inodesUsed: usedInodes }),
+  };
 }
 
 function sumOf<T>(items: readonly T[], value: (item: T) => number): number {

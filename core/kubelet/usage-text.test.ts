@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { ROOMY } from "#test/fixtures/eviction.ts";
 import type { Pod } from "../kube/pod.ts";
 import type { NodeUsage } from "../usage/usage.ts";
 import { cadvisorMetricsFor, resourceMetricsFor } from "./metrics-text.ts";
@@ -21,6 +22,9 @@ const container = {
   majorPageFaults: 1,
   processes: 2,
   rootBytes: 4_096,
+  rootInodes: 3,
+  logBytes: 512,
+  logInodes: 1,
 };
 const usage: NodeUsage = {
   name: "local-a",
@@ -36,14 +40,14 @@ const usage: NodeUsage = {
         { ...container, name: "log", rate: { nanoCores: 5_000_000, windowMs: 15_000 } },
       ],
       volumes: [
-        { name: "scratch", usedBytes: 8_192 },
-        { name: "memory", usedBytes: 10, capacityBytes: 100 },
+        { name: "scratch", usedBytes: 8_192, usedInodes: 2 },
+        { name: "memory", usedBytes: 10, usedInodes: 1, capacityBytes: 100 },
       ],
       network: { receivedBytes: 100, sentBytes: 200 },
     },
   ],
 };
-const size = { memoryBytes: 10_000 };
+const size = { memoryBytes: 10_000, host: ROOMY };
 
 test("the summary has the Node's sums and each container's numbers", () => {
   const all = { onlyCpuAndMemory: false };
@@ -52,6 +56,19 @@ test("the summary has the Node's sums and each container's numbers", () => {
       nodeName: "local-a",
       cpu: { usageNanoCores: 30_000_000, usageCoreNanoSeconds: 9_000_000_000 },
       memory: { workingSetBytes: 2_000, usageBytes: 4_000, availableBytes: 8_000 },
+      fs: {
+        availableBytes: 80 * 2 ** 30,
+        capacityBytes: 100 * 2 ** 30,
+        usedBytes: 20 * 2 ** 30,
+        inodesFree: 900_000,
+        inodes: 1_000_000,
+        inodesUsed: 100_000,
+      },
+      runtime: {
+        imageFs: { availableBytes: 80 * 2 ** 30, inodes: 1_000_000 },
+        containerFs: { usedBytes: 8_192, inodesUsed: 6 },
+      },
+      rlimit: { maxpid: 32_768, curproc: 2_768 },
     },
     pods: [
       {
@@ -62,17 +79,18 @@ test("the summary has the Node's sums and each container's numbers", () => {
             name: "app",
             cpu: { usageNanoCores: 25_000_000, usageCoreNanoSeconds: 1_500_000_000 },
             memory: { workingSetBytes: 1_000, rssBytes: 500 },
-            rootfs: { usedBytes: 4_096 },
+            rootfs: { usedBytes: 4_096, inodesUsed: 3, capacityBytes: 100 * 2 ** 30 },
+            logs: { usedBytes: 512, inodesUsed: 1, inodesFree: 900_000 },
           },
           { name: "log" },
         ],
         cpu: { usageNanoCores: 30_000_000 },
         network: { name: "eth0", rxBytes: 100, txBytes: 200 },
         volume: [
-          { name: "scratch", usedBytes: 8_192 },
-          { name: "memory", usedBytes: 10, availableBytes: 90 },
+          { name: "scratch", usedBytes: 8_192, inodesUsed: 2, capacityBytes: 100 * 2 ** 30 },
+          { name: "memory", usedBytes: 10, availableBytes: 90, inodesUsed: 1 },
         ],
-        "ephemeral-storage": { usedBytes: 2 * 4_096 + 8_192 },
+        "ephemeral-storage": { usedBytes: 2 * (4_096 + 512) + 8_192, inodesUsed: 2 * 4 + 2 },
         process_stats: { process_count: 4 },
       },
     ],
@@ -83,7 +101,7 @@ test("who asks for CPU and memory alone gets no more, and no rate that is not kn
   const [first] = usage.pods;
   const young = { ...usage, pods: first ? [{ ...first, containers: [container] }] : [] };
   const text = JSON.stringify(summaryFor(young, size, { onlyCpuAndMemory: true }));
-  expect(text).not.toMatch(/network|volume|rootfs|process_stats|usageNanoCores/);
+  expect(text).not.toMatch(/network|volume|rootfs|logs|"fs"|rlimit|process_stats|usageNanoCores/);
   expect(text).toContain('"usageCoreNanoSeconds":1500000000');
 });
 

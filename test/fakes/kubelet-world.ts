@@ -5,6 +5,7 @@ import type { Pod } from "#core/kube/pod.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Identity, NodeAccess, Reviews } from "#core/ports/reviews.ts";
 import type { NodeUsage } from "#core/usage/usage.ts";
+import { ROOMY } from "#test/fixtures/eviction.ts";
 import { type Issued, type TestCa, testCa } from "./kubelet-pki.ts";
 import { kubeletProtocol } from "./kubelet-protocol.ts";
 import { memoryLog } from "./log.ts";
@@ -85,7 +86,7 @@ export async function kubeletWorld(
         metadata.name === "web" ? { app: "fks-default", id: "148e0000000001" } : undefined,
       protocol: machines.protocol,
       usage: async (node) => result.usage(node),
-      size: { memoryBytes: 4 * 2 ** 30 },
+      size: () => ({ memoryBytes: 4 * 2 ** 30, host: ROOMY }),
       reviews,
       metrics: async (node) => `# of ${node}\n`,
       log,
