@@ -14,9 +14,9 @@ import { pressureRejectionFor } from "#core/eviction/admission.ts";
 import type { PressureTracker } from "#core/eviction/pressure-tracker.ts";
 import { networkPlanFor } from "#core/fly/network.ts";
 import { type HealthTracker, healthTracker } from "#core/node/health.ts";
+import { tellHostTroubles } from "#core/node/host-troubles.ts";
 import { type PodController, podController } from "#core/pod/pod-controller.ts";
 import { statusPatchFor } from "#core/pod/status-patch.ts";
-import { tellHostTroubles } from "#core/node/host-troubles.ts";
 import { sleep } from "#core/ports/clock.ts";
 import type { MachineProtocol } from "#core/ports/machine-protocol.ts";
 import type { UsageSampler } from "#core/usage/sampler.ts";
@@ -172,10 +172,10 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
       (running) => controller.run(running),
       async (running) => usage?.run(running),
       async (running) => {
-        if (usage) await metricsApiOf(scope, usage, running);
-      async (running) => {
         if (protocol) await tellTroubles(scope, protocol, running);
       },
+      async (running) => {
+        if (usage) await metricsApiOf(scope, usage, running);
       },
       async (running) => {
         for (let reason = controller.waitsFor(); reason !== undefined; ) {
@@ -196,14 +196,6 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
   await Promise.all(apis.map(({ closed }) => closed));
 }
 
-function controllerOf(
-  { role, access, places, metrics, pressure }: PodScope,
-  { machines, apps, protocol }: KubeletMachines,
-  pods: KubernetesPods,
-): PodController {
-  const { cluster, clock, log, config } = role;
-  const plan = networkPlanFor(cluster.networkId);
-  const isEmbedded = config.machines === "embedded";
 function tellTroubles(
   { role: { clock, log }, access, places }: PodScope,
   protocol: MachineProtocol,
@@ -214,6 +206,14 @@ function tellTroubles(
   return tellHostTroubles({ protocol, nodes, nodeEvents, clock, log }, signal);
 }
 
+function controllerOf(
+  { role, access, places, metrics, pressure }: PodScope,
+  { machines, apps, protocol }: KubeletMachines,
+  pods: KubernetesPods,
+): PodController {
+  const { cluster, clock, log, config } = role;
+  const plan = networkPlanFor(cluster.networkId);
+  const isEmbedded = config.machines === "embedded";
   const allocatable = capacityOf(role, places);
   return podController({
     pods,

@@ -66,18 +66,6 @@ export function machineProtocol(deps: ProtocolDeps): MachineProtocol {
       return connectionOver(await openSocket(deps, path, signal));
     },
 
-    usage: async (signal) => usageOf(await call(deps, "GET", "/fks/v1/stats", undefined, signal)),
-
-    watch: (signal) => watchChanges(deps, signal),
-  };
-}
-
-function containerPath(
-  machine: { readonly app: string; readonly id: string },
-  name: string,
-): string {
-  return `${pathOf(machine)}/containers/${encodeURIComponent(name)}`;
-}
     async troubles(signal) {
       try {
         return troublesOf(await call(deps, "GET", "/fks/v1/troubles", undefined, signal));
@@ -87,12 +75,12 @@ function containerPath(
       }
     },
 
+    usage: async (signal) => usageOf(await call(deps, "GET", "/fks/v1/stats", undefined, signal)),
 
-function reportOf(body: string): MachineReport {
-  const report = reportSchema.safeParse(jsonOf(body));
-  if (report.success) return report.data;
-  throw new FksError("Unavailable", "the Machine's report was not understood", {
-    cause: report.error,
+    watch: (signal) => watchChanges(deps, signal),
+  };
+}
+
 function troublesOf(body: string): readonly HostTrouble[] {
   const troubles = troublesSchema.safeParse(jsonOf(body));
   if (troubles.success) return troubles.data.troubles;
@@ -100,6 +88,18 @@ function troublesOf(body: string): readonly HostTrouble[] {
   throw new FksError("Unavailable", message, { cause: troubles.error });
 }
 
+function containerPath(
+  machine: { readonly app: string; readonly id: string },
+  name: string,
+): string {
+  return `${pathOf(machine)}/containers/${encodeURIComponent(name)}`;
+}
+
+function reportOf(body: string): MachineReport {
+  const report = reportSchema.safeParse(jsonOf(body));
+  if (report.success) return report.data;
+  throw new FksError("Unavailable", "the Machine's report was not understood", {
+    cause: report.error,
   });
 }
 

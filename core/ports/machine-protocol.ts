@@ -71,10 +71,10 @@ export interface MachineProtocol {
   connect(machine: MachineRef, port: number, signal: AbortSignal): Promise<Connection>;
   /** Frees what no Machine needs, images above all; a server that has no way to is a success. */
   reclaim(signal: AbortSignal): Promise<void>;
-  /** What every Machine that is started uses now. */
-  usage(signal: AbortSignal): Promise<readonly MachineUsage[]>;
   /** What the host had trouble with lately, oldest first; none where a server cannot tell. */
   troubles(signal: AbortSignal): Promise<readonly HostTrouble[]>;
+  /** What every Machine that is started uses now. */
+  usage(signal: AbortSignal): Promise<readonly MachineUsage[]>;
   /**
    * Every Machine of ours now, then `synced`, then each change; a `ping` at least every ten seconds.
    * Ends or throws when the connection is lost: start again, the first part tells all that was missed.

@@ -126,14 +126,14 @@ export function memoryProtocol(deps: MemoryProtocolDeps): MemoryProtocol {
       called("reclaim");
     },
 
-    async usage(signal) {
+    async troubles(signal) {
       signal.throwIfAborted();
-      called("usage");
       return [];
     },
 
-    async troubles(signal) {
+    async usage(signal) {
       signal.throwIfAborted();
+      called("usage");
       return [];
     },
 
