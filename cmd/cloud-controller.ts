@@ -6,6 +6,7 @@ import { aborted } from "#core/aborted.ts";
 import { FksError } from "#core/errors.ts";
 import type { ObjectEvents } from "#core/ports/object-events.ts";
 import { namespacesPart } from "./cloud-controller-namespaces.ts";
+import { volumesPart } from "./cloud-controller-volumes.ts";
 import { examples } from "./help.ts";
 import { type MachinesAccess, machinesAccess } from "./machines-access.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
@@ -38,11 +39,11 @@ export interface CloudPart {
 /** `fks-node cloud-controller`: what Namespaces, Services and claims need of Fly. */
 export function cloudControllerCommand(): Command {
   const command = new Command("cloud-controller").description(
-    "the cloud-controller role: Apps of namespaces, addresses of Services (serve starts it)",
+    "the cloud-controller role: Apps of namespaces, addresses of Services, volumes of claims (serve starts it)",
   );
   withConfigOptions(command).action((_options: unknown, self: Command) =>
     runRole("cloud-controller", self, (role, signal) =>
-      runCloudController(role, [namespacesPart()], signal),
+      runCloudController(role, [namespacesPart(), volumesPart()], signal),
     ),
   );
   return examples(command, "fks-node cloud-controller --data-dir /var/lib/fks-node");

@@ -1,9 +1,8 @@
 import { z } from "zod";
 
-/** Metadata of an object that lives in a namespace, without `managedFields`. */
-export const namespacedMeta = z.object({
+/** Metadata of an object that lives in no namespace, without `managedFields`. */
+export const clusterMeta = z.object({
   name: z.string(),
-  namespace: z.string(),
   uid: z.string(),
   resourceVersion: z.string(),
   labels: z.record(z.string(), z.string()).default({}),
@@ -12,3 +11,6 @@ export const namespacedMeta = z.object({
   deletionTimestamp: z.string().exactOptional(),
   finalizers: z.array(z.string()).default([]),
 });
+
+/** The same for one that lives in a namespace. */
+export const namespacedMeta = clusterMeta.extend({ namespace: z.string() });
