@@ -10,6 +10,7 @@ import {
 } from "./field.ts";
 import { NOT_PROVEN_NON_ROOT, WITHOUT_USER } from "./user.ts";
 
+const FIXED_DISK = "A Machine's disk has one fixed size.";
 const EXTENDED_RESOURCE = "The scheduler counts it; the container gets nothing for it.";
 const HUGE_PAGES = "A Machine has no huge pages to hand out.";
 const WHOLE_VOLUME = "A mount shows a whole volume.";
@@ -89,8 +90,16 @@ export const CONTAINER_FIELDS: readonly PodField[] = [
   carried("resources.limits.memory", "The container's hard limit, and the Machine's size.", {
     fly: ["approximated", "It counts for the Machine's size; no container has a limit of its own."],
   }),
-  approximated("resources.requests.ephemeral-storage", "A Machine's disk has one fixed size."),
-  approximated("resources.limits.ephemeral-storage", "A Machine's disk has one fixed size."),
+  carried(
+    "resources.requests.ephemeral-storage",
+    "Counts for the scheduler, and for the order in which Pods are evicted.",
+    { fly: ["approximated", FIXED_DISK] },
+  ),
+  carried(
+    "resources.limits.ephemeral-storage",
+    "A Pod that writes more, logs and volumes counted, is evicted.",
+    { fly: ["approximated", FIXED_DISK] },
+  ),
   ...["requests", "limits"].flatMap((kind) => [
     refused(`resources.${kind}.hugepages-2Mi`, HUGE_PAGES),
     refused(`resources.${kind}.hugepages-1Gi`, HUGE_PAGES),

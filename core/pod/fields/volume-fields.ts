@@ -61,7 +61,9 @@ export const VOLUME_FIELDS: readonly PodField[] = [
       has: (value) => typeof value === "string" && value.startsWith("HugePages"),
     },
   }),
-  carried("emptyDir.sizeLimit", "The size of the volume, on disk or in memory."),
+  carried("emptyDir.sizeLimit", "The size in memory; on disk a Pod that writes more is evicted.", {
+    fly: ["carried", "The size of the volume, on disk or in memory."],
+  }),
   fed("configMap.name", LIVE),
   fed("configMap.items", "Only these keys, each with its path and mode."),
   fed("configMap.defaultMode", "Permissions of the files."),
