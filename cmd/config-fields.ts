@@ -103,6 +103,12 @@ export const CONFIG_FIELDS = [
     help: "port of the status API on 127.0.0.1 (default: 4290 or the next free one)",
   },
   {
+    key: "resolvConf",
+    flag: "--resolv-conf <file>",
+    env: ["FKS_RESOLV_CONF"],
+    help: "file with the name servers for names of others (default: /etc/resolv.conf)",
+  },
+  {
     key: "logLevel",
     flag: "--log-level <level>",
     env: ["FKS_LOG_LEVEL"],

@@ -99,6 +99,11 @@ const schema = z.strictObject({
     .default(DEFAULT_EVICTION_HARD),
   machinesPort: port.optional(),
   statusPort: port.optional(),
+  resolvConf: z
+    .string()
+    .min(1, "expected a file")
+    .default("/etc/resolv.conf")
+    .transform((path) => resolve(path)),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
   logFormat: z.enum(["auto", "pretty", "json"]).default("auto"),
   flyApiToken: z

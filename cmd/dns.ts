@@ -4,15 +4,25 @@ import { Command } from "commander";
 import { hostNameservers } from "#adapters/dns/resolv-conf.ts";
 import { type DnsServer, dnsServer } from "#adapters/dns/server.ts";
 import { upstreamResolver } from "#adapters/dns/upstream.ts";
-import { serveRoleSocket } from "#adapters/host/role-socket.ts";
+import { type Readiness, serveRoleSocket } from "#adapters/host/role-socket.ts";
 import { machineProtocol } from "#adapters/machine-protocol/protocol.ts";
 import { aborted } from "#core/aborted.ts";
+import { type Answerer, answerer } from "#core/dns/answerer.ts";
+import { clusterNames } from "#core/dns/cluster-names.ts";
+import { forwarder } from "#core/dns/forwarder.ts";
+import { loopProbes } from "#core/dns/loop-probes.ts";
+import { type MachineNames, machineNames, searchesAt } from "#core/dns/machine-names.ts";
+import { ownZone } from "#core/dns/own-zone.ts";
+import { rateLimit } from "#core/dns/rate-limit.ts";
+import { CLUSTER_DOMAIN } from "#core/dns/zone.ts";
 import { type ZoneKeeper, zoneKeeper } from "#core/dns/zone-keeper.ts";
 import type { MachineChange } from "#core/fly/machine-protocol.ts";
 import { type NetworkPlan, networkPlanFor } from "#core/fly/network.ts";
+import { stampsOf } from "#core/pod/identity.ts";
 import { sleep } from "#core/ports/clock.ts";
-import type { Resolver } from "#core/ports/resolver.ts";
 import { NETNS_DIR, withNetns } from "#embedded/machines-api/network/netns.ts";
+import { type ClusterNamesKeeper, clusterNamesKeeper } from "./dns-cluster.ts";
+import { dnsMetrics } from "./dns-metrics.ts";
 import { examples } from "./help.ts";
 import { embeddedUrl } from "./machines-access.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
@@ -21,9 +31,10 @@ import { readToken } from "./tokens.ts";
 import { untilThere } from "./until-there.ts";
 
 const PORT = 53;
-const RESOLV_CONF = "/etc/resolv.conf";
 /** How often the router's namespace is looked at: one that was made anew needs new sockets. */
 const LOOK_MS = 1_000;
+/** Far more than a busy Pod asks, and few enough that one Pod cannot take the others' turns. */
+const QUERIES_PER_SECOND = 20_000;
 
 /** `fks-node dns`: answers what Machines ask at Fly's resolver address. */
 export function dnsCommand(): Command {
@@ -36,43 +47,103 @@ export function dnsCommand(): Command {
   return examples(command, "fks-node dns --data-dir /var/lib/fks-node");
 }
 
+/** What the role is made of, when Machines are embedded. */
+interface Parts {
+  readonly names: MachineNames;
+  readonly machines: ZoneKeeper;
+  readonly services: ClusterNamesKeeper;
+  readonly answerer: Answerer;
+  readonly metrics: () => Promise<string>;
+  readonly looping: () => readonly string[];
+}
+
 interface State {
   /** For people: what the role waits for, `undefined` when it answers. */
   waiting: string | undefined;
-  keeper: ZoneKeeper | undefined;
 }
 
 async function runDns(role: Role, signal: AbortSignal): Promise<void> {
-  const state: State = { waiting: "starting", keeper: undefined };
+  const state: State = { waiting: "starting" };
+  // Fly answers for its own Machines.
+  const isOurs = role.config.machines === "embedded";
+  const plan = networkPlanFor(role.cluster.networkId);
+  const parts = isOurs ? partsOf(role, plan, signal) : undefined;
   serveRoleSocket(
     {
       path: role.socketPath,
-      isReady: () => readinessOf(state),
-      details: () => ({ waiting: state.waiting, machines: state.keeper?.machineCount() ?? 0 }),
+      isReady: () => readinessOf(state, parts),
+      metrics: async () => (await parts?.metrics()) ?? "",
+      details: () => ({
+        waiting: state.waiting ?? parts?.services.waitsFor(),
+        machines: parts?.names.count() ?? 0,
+        looping: parts?.looping() ?? [],
+      }),
     },
     signal,
   );
-  if (role.config.machines === "fly") {
-    // Fly answers for its own Machines.
+  if (parts === undefined) {
     state.waiting = undefined;
     await aborted(signal);
     return;
   }
-
-  const plan = networkPlanFor(role.cluster.networkId);
-  const keeper = keeperOf(role, plan);
-  state.keeper = keeper;
   await together(
     [
-      (running) => keeper.run(running),
-      (running) => serveNames({ role, plan, keeper, state }, running),
+      (running) => parts.machines.run(running),
+      (running) => parts.services.run(running),
+      (running) => serveNames({ role, plan, parts, state }, running),
     ],
     signal,
   );
 }
 
-function keeperOf({ paths, clock, log }: Role, plan: NetworkPlan): ZoneKeeper {
-  const protocol = {
+function partsOf(role: Role, plan: NetworkPlan, signal: AbortSignal): Parts {
+  const { clock, log } = role;
+  const names = machineNames();
+  const cluster = clusterNames({
+    domain: CLUSTER_DOMAIN,
+    resolver: plan.resolver,
+    hasPod: (address, namespace) => {
+      const found = names.at(address);
+      return found !== undefined && stampsOf(found.machine)?.fks_namespace === namespace;
+    },
+  });
+  const machines = zoneKeeper({ protocol: changesOf(role), names, clock, log });
+  const services = clusterNamesKeeper(role, cluster);
+  const zone = ownZone({
+    machines: { names, isSynced: machines.isSynced },
+    cluster: { names: cluster, isSynced: services.isSynced },
+    hosts: new Map([[`kubernetes.default.svc.${CLUSTER_DOMAIN}`, [plan.apiServer]]]),
+  });
+  const probes = loopProbes({
+    randomLabel: () => crypto.randomUUID().replaceAll("-", ""),
+    tell: (server) => log.error("the host's resolver asks us in turn: it is left out", { server }),
+    clock,
+  });
+  const servers = hostNameservers(role.config.resolvConf, [plan.resolver], clock);
+  const others = forwarder({ resolver: upstreamResolver({ servers, probes, clock }), clock });
+  const answers = answerer(
+    {
+      zone,
+      searchesOf: (client) => searchesAt(names, client),
+      forwarder: others,
+      probes,
+      limit: rateLimit({ perSecond: QUERIES_PER_SECOND, burst: QUERIES_PER_SECOND }),
+      clock,
+      log,
+    },
+    signal,
+  );
+  const metrics = dnsMetrics({
+    counts: answers.counts,
+    waiting: others.waiting,
+    looping: () => probes.looping().length,
+    machines: names.count,
+  });
+  return { names, machines, services, answerer: answers, metrics, looping: probes.looping };
+}
+
+function changesOf({ paths, clock }: Role) {
+  return {
     /** Where the Machines API listens is read each time: after a crash it may be another port. */
     async *watch(signal: AbortSignal): AsyncGenerator<MachineChange> {
       const baseUrl = await embeddedUrl(paths.machinesApiFile);
@@ -80,14 +151,12 @@ function keeperOf({ paths, clock, log }: Role, plan: NetworkPlan): ZoneKeeper {
       yield* machineProtocol({ baseUrl, token, clock }).watch(signal);
     },
   };
-  const hosts = new Map([["kubernetes.default.svc.cluster.local", [plan.apiServer]]]);
-  return zoneKeeper({ protocol, hosts, clock, log });
 }
 
 interface Names {
   readonly role: Role;
   readonly plan: NetworkPlan;
-  readonly keeper: ZoneKeeper;
+  readonly parts: Parts;
   readonly state: State;
 }
 
@@ -95,10 +164,6 @@ interface Names {
 async function serveNames(names: Names, signal: AbortSignal): Promise<void> {
   const { role, plan, state } = names;
   const { clock, log } = role;
-  const resolver = upstreamResolver({
-    servers: hostNameservers(RESOLV_CONF, [plan.resolver], clock),
-    clock,
-  });
   const waiting = (reason: string): void => {
     state.waiting = reason;
   };
@@ -106,7 +171,7 @@ async function serveNames(names: Names, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const server = await untilThere(
       { what: "the Machines' network", waiting, clock, log },
-      () => listen(names, resolver, signal),
+      () => listen(names, signal),
       signal,
     );
     state.waiting = undefined;
@@ -119,20 +184,14 @@ async function serveNames(names: Names, signal: AbortSignal): Promise<void> {
   }
 }
 
-function listen(
-  { plan, keeper, role }: Names,
-  resolver: Resolver,
-  signal: AbortSignal,
-): Promise<DnsServer> {
+function listen({ plan, parts }: Names, signal: AbortSignal): Promise<DnsServer> {
   return dnsServer(
     {
       address: plan.resolver,
       port: PORT,
       within: (create) => withNetns(plan.routerNetns, create),
-      zone: () => keeper.zone(),
-      resolver,
-      log: role.log,
     },
+    parts.answerer,
     signal,
   );
 }
@@ -143,8 +202,11 @@ function namespaceOf({ routerNetns }: NetworkPlan): string | undefined {
   return stat && `${stat.dev}:${stat.ino}`;
 }
 
-function readinessOf({ waiting, keeper }: State): { ready: boolean; reason?: string } {
-  if (waiting !== undefined) return { ready: false, reason: waiting };
-  const isBehind = keeper !== undefined && !keeper.isSynced();
-  return isBehind ? { ready: false, reason: "waiting for the list of Machines" } : { ready: true };
+function readinessOf({ waiting }: State, parts: Parts | undefined): Readiness {
+  const isBehind = parts !== undefined && !parts.machines.isSynced();
+  const reason =
+    waiting ??
+    (isBehind ? "waiting for the list of Machines" : undefined) ??
+    parts?.services.waitsFor();
+  return reason === undefined ? { ready: true } : { ready: false, reason };
 }

@@ -1,17 +1,22 @@
 import { expect, test } from "bun:test";
+import type { Answerer } from "#core/dns/answerer.ts";
+import { respond } from "#core/dns/respond.ts";
 import type { Zone } from "#core/dns/zone.ts";
-import { FksError } from "#core/errors.ts";
 import { withNetns } from "#embedded/machines-api/network/netns.ts";
-import { memoryLog } from "#test/fakes/log.ts";
 import { dnsServer } from "./server.ts";
 
+const address = new Uint8Array([0xfd, 0xaa, ...Array(13).fill(0), 1]);
 const ZONE: Zone = {
-  records: new Map([
-    [
-      "web.internal",
-      [{ type: "AAAA", address: new Uint8Array([0xfd, 0xaa, ...Array(13).fill(0), 1]) }],
-    ],
-  ]),
+  find: (name) => ({ records: name === "web.internal" ? [{ type: "AAAA", address }] : undefined }),
+};
+
+const ANSWERER: Pick<Answerer, "answer"> = {
+  answer(query, transport, _client, into) {
+    const response = respond(query, transport, ZONE, { turn: 0, searches: () => [] });
+    if (response.kind !== "reply") return 0;
+    into.set(response.bytes);
+    return response.bytes.length;
+  },
 };
 
 function ip(...args: string[]) {
@@ -26,17 +31,7 @@ test("sockets opened in a network namespace answer there, and only there", async
     ip("-n", name, "link", "set", "lo", "up");
     expect(ip("-n", name, "addr", "add", "fdaa::3/128", "dev", "lo", "nodad").exitCode).toBe(0);
     const within = <Result>(create: () => Result): Result => withNetns(name, create);
-    await dnsServer(
-      {
-        address: "fdaa::3",
-        port: 53,
-        within,
-        zone: () => ZONE,
-        resolver: { ask: () => Promise.reject(new FksError("Unavailable", "there is nobody")) },
-        log: memoryLog(),
-      },
-      stop.signal,
-    );
+    await dnsServer({ address: "fdaa::3", port: 53, within }, ANSWERER, stop.signal);
 
     const lookup = Bun.spawn(
       ["ip", "netns", "exec", name, "busybox", "nslookup", "-type=aaaa", "web.internal", "fdaa::3"],

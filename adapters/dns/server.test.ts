@@ -1,15 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { hostClock } from "#adapters/host/clock.ts";
+import { answerer } from "#core/dns/answerer.ts";
+import { forwarder } from "#core/dns/forwarder.ts";
+import { type LoopProbes, loopProbes } from "#core/dns/loop-probes.ts";
 import { decode, encode, type Message, RCODE } from "#core/dns/message.ts";
+import { rateLimit } from "#core/dns/rate-limit.ts";
 import { TYPE } from "#core/dns/record.ts";
 import type { Zone } from "#core/dns/zone.ts";
 import { FksError } from "#core/errors.ts";
 import type { Resolver } from "#core/ports/resolver.ts";
+import { eventually } from "#test/fakes/eventually.ts";
 import { memoryLog } from "#test/fakes/log.ts";
 import { type DnsServer, dnsServer } from "./server.ts";
 import { framed, queriesIn } from "./tcp.ts";
 import { upstreamResolver } from "./upstream.ts";
 
+const clock = hostClock();
 const here = <Result>(create: () => Result): Result => create();
 const nobody: Resolver = {
   ask: () => Promise.reject(new FksError("Unavailable", "there is nobody")),
@@ -26,23 +32,48 @@ function machineAddress(index: number): Uint8Array {
 }
 
 function zoneOf(name: string, count: number): Zone {
-  return {
-    records: new Map([
-      [
-        name,
-        Array.from({ length: count }, (_, index) => ({
-          type: "AAAA" as const,
-          address: machineAddress(index),
-        })),
-      ],
-    ]),
-  };
+  const records = Array.from({ length: count }, (_, index) => ({
+    type: "AAAA" as const,
+    address: machineAddress(index),
+  }));
+  const basis = { version: 1 };
+  return { find: (asked) => (asked === name ? { records, basis } : { records: undefined }) };
 }
 
-function server(more: { zone?: Zone; resolver?: Resolver } = {}): Promise<DnsServer> {
-  const { zone = zoneOf("web.internal", 2), resolver = nobody } = more;
-  const options = { address: "127.0.0.1", port: 0, within: here };
-  return dnsServer({ ...options, zone: () => zone, resolver, log: memoryLog() }, stop.signal);
+interface Given {
+  readonly zone?: Zone;
+  readonly resolver?: Resolver;
+  readonly probes?: LoopProbes;
+  readonly perSecond?: number;
+  readonly address?: string;
+  readonly port?: number;
+}
+
+function server(given: Given = {}): Promise<DnsServer> {
+  const { zone = zoneOf("web.internal", 2), resolver = nobody, perSecond = 1e6 } = given;
+  const { address = "127.0.0.1", port = 0, probes = noProbes() } = given;
+  const answers = answerer(
+    {
+      zone,
+      searchesOf: () => [],
+      forwarder: forwarder({ resolver, clock }),
+      probes,
+      limit: rateLimit({ perSecond, burst: perSecond }),
+      clock,
+      log: memoryLog(),
+    },
+    stop.signal,
+  );
+  return dnsServer({ address, port, within: here }, answers, stop.signal);
+}
+
+function noProbes(): LoopProbes {
+  return {
+    probe: () => undefined,
+    caught: () => false,
+    isLooping: () => false,
+    looping: () => [],
+  };
 }
 
 function query(name: string, id = 7, type: number = TYPE.AAAA): Uint8Array {
@@ -187,19 +218,48 @@ describe("names of others", () => {
   });
 });
 
-describe("the host's resolvers", () => {
-  const clock = hostClock();
-  const resolver = (...ports: number[]): Resolver =>
-    upstreamResolver({
-      servers: () => ports.map((port) => ({ address: "127.0.0.1", port })),
-      clock,
-      timeoutMs: 40,
-    });
+describe("clients are kept apart", () => {
+  test("one that asks too much is not answered", async () => {
+    const { port } = await server({ perSecond: 5 });
+    const queries = Array.from({ length: 20 }, (_, index) => query("web.internal", index));
+    expect(await overUdp(port, queries, 5)).toHaveLength(5);
+  });
 
+  test("one that opens very many connections keeps some, and the others theirs", async () => {
+    const { port } = await server();
+    let closed = 0;
+    const sockets = await Promise.all(
+      Array.from({ length: 200 }, () =>
+        Bun.connect({
+          hostname: "127.0.0.1",
+          port,
+          socket: {
+            data() {},
+            close: () => {
+              closed += 1;
+            },
+          },
+        }),
+      ),
+    );
+
+    await eventually(() => closed === 200 - 64);
+    for (const socket of sockets) socket.terminate();
+    await eventually(() => closed === 200);
+    expect(await overTcp(port, [framed(query("web.internal"))], 1)).toHaveLength(1);
+  });
+});
+
+function resolverAt(...ports: number[]): Resolver {
+  const servers = ports.map((port) => ({ address: "127.0.0.1", port }));
+  return upstreamResolver({ servers: () => servers, probes: noProbes(), clock, timeoutMs: 40 });
+}
+
+describe("the host's resolvers", () => {
   test("are asked over TCP when the answer is too large for UDP", async () => {
     const { port } = await server({ zone: zoneOf("web.internal", 200) });
 
-    const answer = message(await resolver(port).ask(query("web.internal", 5), stop.signal));
+    const answer = message(await resolverAt(port).ask(query("web.internal", 5), stop.signal));
 
     expect(answer.id).toBe(5);
     expect(answer.answers).toHaveLength(200);
@@ -211,7 +271,7 @@ describe("the host's resolvers", () => {
     const gone = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
     gone.close();
 
-    const answer = await resolver(silent.port, gone.port, port).ask(
+    const answer = await resolverAt(silent.port, gone.port, port).ask(
       query("web.internal"),
       stop.signal,
     );
@@ -235,15 +295,55 @@ describe("the host's resolvers", () => {
       },
     });
 
-    const answer = await resolver(liar.port).ask(query("example.com", 3), stop.signal);
+    const answer = await resolverAt(liar.port).ask(query("example.com", 3), stop.signal);
     liar.close();
 
     expect(message(answer)).toMatchObject({ id: 3, rcode: 3 });
   });
 
+  test("that answer with a failure are passed over for one that knows", async () => {
+    const { port } = await server();
+    const failing = await Bun.udpSocket({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        data(socket, bytes, to, address) {
+          socket.send(encode({ ...message(bytes), isResponse: true, rcode: 2 }, 512), to, address);
+        },
+      },
+    });
+
+    const answer = await resolverAt(failing.port, port).ask(query("web.internal"), stop.signal);
+    const only = await resolverAt(failing.port).ask(query("web.internal"), stop.signal);
+    failing.close();
+
+    expect(message(answer).answers).toHaveLength(2);
+    expect(message(only).rcode).toBe(RCODE.servFail);
+  });
+
+  test("that ask us in turn are found out and left out", async () => {
+    const told: string[] = [];
+    const probes = loopProbes({
+      randomLabel: () => crypto.randomUUID(),
+      tell: (name) => told.push(name),
+      clock,
+    });
+    const servers = [{ address: "127.0.0.1", port: 0 }];
+    const looping = upstreamResolver({ servers: () => servers, probes, clock, timeoutMs: 200 });
+    const { port } = await server({ resolver: looping, probes });
+    servers[0] = { address: "127.0.0.1", port };
+
+    const [reply] = await overUdp(port, [query("example.com")], 1);
+
+    expect(reply?.rcode).toBe(RCODE.servFail);
+    expect(told).toEqual([`[127.0.0.1]:${port}`]);
+    const failure = looping.ask(query("example.org"), stop.signal).catch(String);
+    expect(await failure).toBe("FksError: this host's resolvers ask us in turn");
+  });
+
   test("that do not answer, or are not known, are Unavailable", async () => {
     const silent = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
-    const failures = [resolver(silent.port), resolver()].map((asked) =>
+    const failures = [resolverAt(silent.port), resolverAt()].map((asked) =>
       asked.ask(query("example.com"), stop.signal).catch((error: unknown) => String(error)),
     );
 
@@ -257,18 +357,7 @@ describe("the host's resolvers", () => {
 
 test("an address that is taken or not there is said to be so", async () => {
   const { port } = await server();
-  const again = (address: string) =>
-    dnsServer(
-      {
-        address,
-        port,
-        within: here,
-        zone: () => zoneOf("x", 0),
-        resolver: nobody,
-        log: memoryLog(),
-      },
-      stop.signal,
-    ).catch((error: unknown) => error);
+  const again = (address: string) => server({ address, port }).catch((error: unknown) => error);
 
   expect(await again("127.0.0.1")).toMatchObject({ code: "Conflict" });
   expect(await again("192.0.2.1")).toMatchObject({ code: "Unavailable" });

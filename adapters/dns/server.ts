@@ -1,5 +1,5 @@
+import type { Answerer } from "#core/dns/answerer.ts";
 import { FksError } from "#core/errors.ts";
-import { type AnswererOptions, answerer } from "./answerer.ts";
 import type { Listener, ListenOptions } from "./listener.ts";
 import { listenTcp } from "./tcp.ts";
 import { listenUdp } from "./udp.ts";
@@ -14,15 +14,15 @@ export interface DnsServer {
  * Throws FksError `Unavailable` when the address is not there, `Conflict` when it is taken.
  */
 export async function dnsServer(
-  options: ListenOptions & AnswererOptions,
+  options: ListenOptions,
+  answerer: Pick<Answerer, "answer">,
   signal: AbortSignal,
 ): Promise<DnsServer> {
-  const answer = answerer(options, signal);
   let udp: Listener | undefined;
   try {
-    udp = await listenUdp(options, answer);
+    udp = await listenUdp(options, answerer);
     const { port } = udp;
-    const tcp = listenTcp({ ...options, port }, answer);
+    const tcp = listenTcp({ ...options, port }, answerer);
     const close = (): void => {
       udp?.close();
       tcp.close();

@@ -1,23 +1,44 @@
 import type { Socket } from "bun";
-import type { Answerer } from "./answerer.ts";
+import type { Answerer } from "#core/dns/answerer.ts";
+import { TCP_MAX_BYTES } from "#core/dns/respond.ts";
 import type { Listener, ListenOptions } from "./listener.ts";
 
 interface Session {
+  readonly client: string;
   /** What came and is not a whole query yet. */
   incoming: Uint8Array;
   /** What the kernel had no room for. */
   outgoing: Uint8Array;
 }
 
-const SESSIONS_MAX = 256;
+/** When there are more, the one that was quiet for longest is cut off. */
+const SESSIONS_MAX = 1_024;
+/** Nobody takes all of them. */
+const SESSIONS_PER_CLIENT_MAX = 64;
 const IDLE_S = 10;
 /** An asker that does not read its answers is cut off. */
 const OUTGOING_MAX_BYTES = 1 << 20;
 
 /** Answers over TCP: every message stands behind two bytes with its length. */
-export function listenTcp(options: ListenOptions, answer: Answerer): Listener {
+export function listenTcp(options: ListenOptions, answerer: Pick<Answerer, "answer">): Listener {
   const { address, port, within } = options;
-  let sessions = 0;
+  /** The one that was quiet for longest first. */
+  const sessions = new Set<Socket<Session>>();
+  const perClient = new Map<string, number>();
+  const into = new Uint8Array(TCP_MAX_BYTES);
+
+  function count(client: string, change: number): number {
+    const sum = (perClient.get(client) ?? 0) + change;
+    if (sum === 0) perClient.delete(client);
+    else perClient.set(client, sum);
+    return sum;
+  }
+
+  function answer(socket: Socket<Session>, query: Uint8Array): void {
+    const reply = answerer.answer(query, "tcp", socket.data.client, into);
+    if (typeof reply !== "number") void reply.then((bytes) => send(socket, framed(bytes)));
+    else if (reply > 0) send(socket, framed(into.subarray(0, reply)));
+  }
 
   const server = within(() =>
     Bun.listen<Session>({
@@ -25,23 +46,32 @@ export function listenTcp(options: ListenOptions, answer: Answerer): Listener {
       port,
       socket: {
         open(socket) {
-          sessions += 1;
-          socket.data = { incoming: new Uint8Array(0), outgoing: new Uint8Array(0) };
+          const client = socket.remoteAddress;
+          socket.data = { client, incoming: new Uint8Array(0), outgoing: new Uint8Array(0) };
           socket.timeout(IDLE_S);
-          if (sessions > SESSIONS_MAX) socket.terminate();
+          sessions.add(socket);
+          if (count(client, 1) > SESSIONS_PER_CLIENT_MAX) {
+            socket.terminate();
+            return;
+          }
+          const [quietest] = sessions;
+          if (sessions.size > SESSIONS_MAX) quietest?.terminate();
         },
         data(socket, piece) {
           socket.timeout(IDLE_S);
+          sessions.delete(socket);
+          sessions.add(socket);
           const { queries, rest } = queriesIn(joined(socket.data.incoming, piece));
           socket.data.incoming = rest;
-          for (const query of queries) answer(query, "tcp", (reply) => send(socket, framed(reply)));
+          for (const query of queries) answer(socket, query);
         },
         drain: (socket) => send(socket, new Uint8Array(0)),
         timeout: (socket) => {
           socket.terminate();
         },
-        close() {
-          sessions -= 1;
+        close(socket) {
+          sessions.delete(socket);
+          count(socket.data.client, -1);
         },
         error: (socket) => {
           socket.terminate();

@@ -27,6 +27,10 @@ const data = oneof<[ReturnType<typeof anyData>, ...ReturnType<typeof anyData>[]]
   ),
   name.map((target): RecordData => ({ type: "PTR", target })),
   name.map((target): RecordData => ({ type: "CNAME", target })),
+  name.map((target): RecordData => ({ type: "NS", target })),
+  record({ priority: u16, weight: u16, port: u16, target: name }).map(
+    (srv): RecordData => ({ type: "SRV", ...srv }),
+  ),
   array(stringMatching(/^[ -~]{0,40}$/), { minLength: 1, maxLength: 3 }).map(
     (texts): RecordData => ({ type: "TXT", texts }),
   ),
@@ -58,7 +62,15 @@ const message = record({
   answers: records,
   authorities: records,
   additionals: records,
-  edns: option(record({ udpBytes: u16, version: constantFrom(0, 1) }), { nil: undefined }),
+  edns: option(
+    record({
+      udpBytes: u16,
+      version: constantFrom(0, 1),
+      upperRcode: constantFrom(0, 1),
+      wantsSignatures: boolean(),
+    }),
+    { nil: undefined },
+  ),
 }).map(({ edns, ...rest }): Message => (edns === undefined ? rest : { ...rest, edns }));
 
 function anyData() {

@@ -26,8 +26,18 @@ export interface Message {
   readonly answers: readonly DnsRecord[];
   readonly authorities: readonly DnsRecord[];
   readonly additionals: readonly DnsRecord[];
-  /** What the sender takes over UDP, when it speaks EDNS. */
-  readonly edns?: { readonly udpBytes: number; readonly version: number };
+  /** When the sender speaks EDNS. */
+  readonly edns?: Edns;
+}
+
+export interface Edns {
+  /** What the sender takes over UDP. */
+  readonly udpBytes: number;
+  readonly version: number;
+  /** The upper bits of the return code. */
+  readonly upperRcode: number;
+  /** The sender wants signatures (`DO`). */
+  readonly wantsSignatures: boolean;
 }
 
 export interface Question {
@@ -47,6 +57,7 @@ const HEADER_BYTES = 12;
 const CLASS_INTERNET = 1;
 /** An OPT record without options. */
 const EDNS_BYTES = 11;
+const SIGNATURES_BIT = 0x8000;
 const UDP_MIN_BYTES = 512;
 
 /** What the bytes say. Total: whatever arrives gives a message or `malformed`, never a throw. */
@@ -168,13 +179,13 @@ function writeRecord(out: Writer, { name, ttlS, data }: DnsRecord): void {
   out.setU16(lengthAt, out.length - lengthAt - 2);
 }
 
-function writeEdns(out: Writer, { udpBytes, version }: NonNullable<Message["edns"]>): void {
+function writeEdns(out: Writer, edns: Edns): void {
   out.u8(0);
   out.u16(TYPE.OPT);
-  out.u16(udpBytes);
-  out.u8(0);
-  out.u8(version);
-  out.u16(0);
+  out.u16(edns.udpBytes);
+  out.u8(edns.upperRcode);
+  out.u8(edns.version);
+  out.u16(edns.wantsSignatures ? SIGNATURES_BIT : 0);
   out.u16(0);
 }
 
@@ -199,13 +210,13 @@ function questionsAt(
 
 interface Records {
   readonly records: readonly DnsRecord[];
-  readonly edns: readonly NonNullable<Message["edns"]>[];
+  readonly edns: readonly Edns[];
   readonly end: number;
 }
 
 function recordsAt(bytes: Uint8Array, start: number, count: number): Records | undefined {
   const records: DnsRecord[] = [];
-  const edns: NonNullable<Message["edns"]>[] = [];
+  const edns: Edns[] = [];
   let at = start;
   for (let index = 0; index < count; index += 1) {
     const name = nameAt(bytes, at);
@@ -215,7 +226,12 @@ function recordsAt(bytes: Uint8Array, start: number, count: number): Records | u
     const dataEnd = dataStart + u16(bytes, name.end + 8);
     if (dataEnd > bytes.length) return undefined;
     if (type === TYPE.OPT) {
-      edns.push({ udpBytes: u16(bytes, name.end + 2), version: bytes[name.end + 5] ?? 0 });
+      edns.push({
+        udpBytes: u16(bytes, name.end + 2),
+        upperRcode: bytes[name.end + 4] ?? 0,
+        version: bytes[name.end + 5] ?? 0,
+        wantsSignatures: (u16(bytes, name.end + 6) & SIGNATURES_BIT) !== 0,
+      });
     } else {
       const data = dataAt(bytes, type, dataStart, dataEnd);
       if (data === undefined) return undefined;

@@ -1,14 +1,18 @@
 import { type Name, nameAt } from "./name.ts";
+import { standaloneData } from "./other-data.ts";
 import type { Writer } from "./writer.ts";
 
 /** Numbers of the record types we know, and of what only questions ask for. */
 export const TYPE = {
   A: 1,
+  NS: 2,
   CNAME: 5,
   SOA: 6,
   PTR: 12,
+  HINFO: 13,
   TXT: 16,
   AAAA: 28,
+  SRV: 33,
   OPT: 41,
   ANY: 255,
 } as const;
@@ -21,11 +25,20 @@ export interface DnsRecord {
 
 export type RecordData =
   | { readonly type: "A" | "AAAA"; readonly address: Uint8Array }
-  | { readonly type: "CNAME" | "PTR"; readonly target: Name }
+  | { readonly type: "CNAME" | "NS" | "PTR"; readonly target: Name }
+  | ({ readonly type: "SRV" } & Srv)
   /** Each text is at most 255 bytes of Latin-1. */
   | { readonly type: "TXT"; readonly texts: readonly string[] }
   | ({ readonly type: "SOA" } & Soa)
+  /** Names within it are written out. */
   | { readonly type: "other"; readonly number: number; readonly bytes: Uint8Array };
+
+export interface Srv {
+  readonly priority: number;
+  readonly weight: number;
+  readonly port: number;
+  readonly target: Name;
+}
 
 export interface Soa {
   readonly primary: Name;
@@ -49,8 +62,12 @@ export function writeData(writer: Writer, data: RecordData): void {
     case "AAAA":
       return writer.bytes(data.address);
     case "CNAME":
+    case "NS":
     case "PTR":
       return writer.name(data.target);
+    case "SRV":
+      for (const number of [data.priority, data.weight, data.port]) writer.u16(number);
+      return writer.plainName(data.target);
     case "TXT":
       for (const text of data.texts) {
         writer.u8(Math.min(text.length, 255));
@@ -82,18 +99,39 @@ export function dataAt(
     case TYPE.AAAA:
       return length === 16 ? { type: "AAAA", address: bytes.slice(start, end) } : undefined;
     case TYPE.CNAME:
+    case TYPE.NS:
     case TYPE.PTR: {
       const target = nameAt(bytes, start);
       if (target?.end !== end) return undefined;
-      return { type: type === TYPE.PTR ? "PTR" : "CNAME", target: target.name };
+      return { type: NAME_TYPES[type], target: target.name };
     }
+    case TYPE.SRV:
+      return srvAt(bytes, start, end);
     case TYPE.TXT:
       return textsAt(bytes, start, end);
     case TYPE.SOA:
       return soaAt(bytes, start, end);
-    default:
-      return { type: "other", number: type, bytes: bytes.slice(start, end) };
+    default: {
+      const data = standaloneData(bytes, type, start, end);
+      return data && { type: "other", number: type, bytes: data };
+    }
   }
+}
+
+const NAME_TYPES = { [TYPE.CNAME]: "CNAME", [TYPE.NS]: "NS", [TYPE.PTR]: "PTR" } as const;
+
+function srvAt(bytes: Uint8Array, start: number, end: number): RecordData | undefined {
+  const target = nameAt(bytes, start + 6);
+  if (target?.end !== end) return undefined;
+  const number = (at: number): number =>
+    ((bytes[start + at] ?? 0) << 8) | (bytes[start + at + 1] ?? 0);
+  return {
+    type: "SRV",
+    priority: number(0),
+    weight: number(2),
+    port: number(4),
+    target: target.name,
+  };
 }
 
 function textsAt(bytes: Uint8Array, start: number, end: number): RecordData | undefined {

@@ -1,10 +1,23 @@
 import { describe, expect, test } from "bun:test";
 import { assert, property, uint8Array } from "fast-check";
 import type { Machine, MachineState } from "../fly/machine.ts";
-import { decode, encode, type Message, RCODE } from "./message.ts";
+import { machineNames, type ZoneMachine } from "./machine-names.ts";
+import { decode, type Edns, encode, type Message, RCODE } from "./message.ts";
 import { TYPE } from "./record.ts";
-import { failure, fitted, judged, respond } from "./respond.ts";
-import { type ZoneMachine, zoneFor } from "./zone.ts";
+import { failure, judged, passedOn, type Response, respond } from "./respond.ts";
+import type { Zone } from "./zone.ts";
+
+function zoneOf(machines: readonly ZoneMachine[]): Zone {
+  const names = machineNames();
+  for (const one of machines) names.put(one);
+  return names;
+}
+
+const asking = (turn = 0) => ({ turn, searches: () => [] });
+
+function edns(udpBytes: number, version = 0): Edns {
+  return { udpBytes, version, upperRcode: 0, wantsSignatures: false };
+}
 
 function machine(
   id: string,
@@ -30,18 +43,15 @@ function machine(
   };
 }
 
-const zone = zoneFor(
-  [
-    machine("a1", 1),
-    machine("a2", 2),
-    machine("a3", 3, "stopped"),
-    machine("a4", 4, "started", { config: { dns: { skip_registration: true } } }),
-    machine("a5", 5, "started", {
-      config: { metadata: { fly_process_group: "worker", fks_pod: "db-0", note: "no label!" } },
-    }),
-  ],
-  new Map([["kubernetes.default.svc.cluster.local", ["fdaa:1:2:ffff::1"]]]),
-);
+const zone = zoneOf([
+  machine("a1", 1),
+  machine("a2", 2),
+  machine("a3", 3, "stopped"),
+  machine("a4", 4, "started", { config: { dns: { skip_registration: true } } }),
+  machine("a5", 5, "started", {
+    config: { metadata: { fly_process_group: "worker", fks_pod: "db-0", note: "no label!" } },
+  }),
+]);
 
 function queryFor(name: string, type: number, more: Partial<Message> = {}): Uint8Array {
   return encode(
@@ -71,7 +81,7 @@ function messageIn(bytes: Uint8Array): Message {
 }
 
 function reply(bytes: Uint8Array, turn = 0): Message {
-  const response = respond(bytes, "udp", zone, turn);
+  const response = respond(bytes, "udp", zone, asking(turn));
   if (response.kind !== "reply") throw new Error(`no reply but ${response.kind}`);
   return messageIn(response.bytes);
 }
@@ -98,7 +108,6 @@ describe("Machines are found by name", () => {
     ["all.vms.web.internal", TYPE.TXT, ["a1 fra,a2 ams,a3 fra,a4 ams,a5 fra"]],
     ["regions.web.internal", TYPE.TXT, ["fra,ams"]],
     ["_apps.internal", TYPE.TXT, ["web"]],
-    ["kubernetes.default.svc.cluster.local", TYPE.AAAA, [0]],
     [
       "2.0.0.0.1.0.0.0.0.0.0.0.1.0.0.0.b.7.a.0.2.0.0.0.1.0.0.0.a.a.d.f.ip6.arpa",
       TYPE.PTR,
@@ -129,7 +138,6 @@ describe("what is not there is said to be not there", () => {
     ["a4.vm.web.internal", TYPE.AAAA, RCODE.nxDomain],
     ["_api.internal", TYPE.AAAA, RCODE.nxDomain],
     ["web.flycast", TYPE.AAAA, RCODE.nxDomain],
-    ["none.default.svc.cluster.local", TYPE.AAAA, RCODE.nxDomain],
     ["9.a.a.d.f.ip6.arpa", TYPE.PTR, RCODE.nxDomain],
     ["web.internal", TYPE.A, RCODE.noError],
     ["a3.vm.web.internal", TYPE.AAAA, RCODE.noError],
@@ -146,25 +154,36 @@ describe("what is not there is said to be not there", () => {
 test.each(["example.com", "internal.example.com", "webinternal", "", "4.3.2.1.in-addr.arpa"])(
   "%p is somebody else's to answer",
   (name) => {
-    expect(respond(queryFor(name, TYPE.A), "udp", zone, 0).kind).toBe("forward");
+    expect(respond(queryFor(name, TYPE.A), "udp", zone, asking()).kind).toBe("ask");
   },
 );
 
 describe("odd queries", () => {
   test("a response, or less than a header, gets no answer", () => {
-    expect(respond(queryFor("web.internal", 28, { isResponse: true }), "udp", zone, 0)).toEqual({
+    expect(
+      respond(queryFor("web.internal", 28, { isResponse: true }), "udp", zone, asking()),
+    ).toEqual({
       kind: "silence",
     });
-    expect(respond(new Uint8Array(11), "udp", zone, 0)).toEqual({ kind: "silence" });
+    expect(respond(new Uint8Array(11), "udp", zone, asking())).toEqual({ kind: "silence" });
   });
 
   test.each([
     ["no question", { questions: [] }, RCODE.formErr],
     ["an update", { opcode: 5 }, RCODE.notImp],
     ["another class", { questions: [{ name: "web.internal", type: 1, class: 3 }] }, RCODE.refused],
-    ["EDNS of the future", { edns: { udpBytes: 1232, version: 1 } }, RCODE.refused],
   ])("%s", (_, more, rcode) => {
     expect(reply(queryFor("web.internal", TYPE.AAAA, more)).rcode).toBe(rcode);
+  });
+
+  test("EDNS of the future is told which version there is", () => {
+    const message = reply(queryFor("web.internal", TYPE.AAAA, { edns: edns(1232, 1) }));
+    expect(message).toMatchObject({ rcode: 0, answers: [], edns: { version: 0, upperRcode: 1 } });
+  });
+
+  test.each([251, 252])("a transfer (type %d) is refused, whosever the name is", (type) => {
+    expect(reply(queryFor("internal", type)).rcode).toBe(RCODE.refused);
+    expect(reply(queryFor("example.com", type)).rcode).toBe(RCODE.refused);
   });
 
   test("a question that is cut off", () => {
@@ -174,7 +193,7 @@ describe("odd queries", () => {
   test("whatever arrives, there is a response and never a throw", () => {
     assert(
       property(uint8Array({ maxLength: 300 }), (bytes) => {
-        expect(["reply", "forward", "silence"]).toContain(respond(bytes, "udp", zone, 0).kind);
+        expect(["reply", "ask", "silence"]).toContain(respond(bytes, "udp", zone, asking()).kind);
       }),
       { numRuns: 1000 },
     );
@@ -182,20 +201,20 @@ describe("odd queries", () => {
 });
 
 describe("a reply fits where it goes", () => {
-  const many = zoneFor(
+  const many = zoneOf(
     Array.from({ length: 200 }, (_, index) => machine(`m${index}`, index % 2, "started")),
   );
   const ask = (transport: "udp" | "tcp", more: Partial<Message> = {}): Uint8Array => {
-    const response = respond(queryFor("web.internal", TYPE.AAAA, more), transport, many, 0);
+    const response = respond(queryFor("web.internal", TYPE.AAAA, more), transport, many, asking());
     if (response.kind !== "reply") throw new Error("no reply");
     return response.bytes;
   };
 
   test.each([
     ["without EDNS", {}, 512],
-    ["with a small EDNS size", { edns: { udpBytes: 100, version: 0 } }, 512],
-    ["with a medium one", { edns: { udpBytes: 900, version: 0 } }, 900],
-    ["with a large one", { edns: { udpBytes: 65_000, version: 0 } }, 1232],
+    ["with a small EDNS size", { edns: edns(100) }, 512],
+    ["with a medium one", { edns: edns(900) }, 900],
+    ["with a large one", { edns: edns(65_000) }, 1232],
   ])("over UDP %s", (_, more, maxBytes) => {
     const bytes = ask("udp", more);
     expect(bytes.length).toBeLessThanOrEqual(maxBytes);
@@ -212,8 +231,19 @@ describe("a reply fits where it goes", () => {
 });
 
 describe("an upstream's answer", () => {
-  const query = messageIn(queryFor("example.com", TYPE.A));
-  const answer = queryFor("Example.COM", TYPE.A, { id: 99, isResponse: true });
+  const answer = queryFor("example.com", TYPE.A, {
+    id: 99,
+    isResponse: true,
+    answers: [
+      { name: "example.com", ttlS: 9, data: { type: "A", address: new Uint8Array([1, 2, 3, 4]) } },
+    ],
+  });
+
+  function ask(name: string, more: Partial<Message> = {}): Extract<Response, { kind: "ask" }> {
+    const response = respond(queryFor(name, TYPE.A, more), "udp", zone, asking());
+    if (response.kind !== "ask") throw new Error("it was to be asked for");
+    return response;
+  }
 
   test("is taken only when it is one to this question", () => {
     const asked = queryFor("example.com", TYPE.A, { id: 99 });
@@ -227,21 +257,33 @@ describe("an upstream's answer", () => {
     expect(judged(new Uint8Array(5), asked)).toBe("foreign");
   });
 
-  test("is passed on under the asker's id", () => {
-    const bytes = fitted(answer, query, "udp");
-    expect(messageIn(bytes).id).toBe(4711);
-    expect(bytes.subarray(2)).toEqual(answer.subarray(2));
+  test("is passed on under the asker's id, with the name in the asker's case", () => {
+    const message = messageIn(passedOn(ask("eXample.Com"), messageIn(answer), "udp"));
+
+    expect(message).toMatchObject({ id: 4711, isAuthoritative: false, canRecurse: true });
+    expect(message.questions[0]?.name).toBe("eXample.Com");
+    expect(message.answers).toMatchObject([{ name: "eXample.Com", ttlS: 9 }]);
   });
 
-  test("that is too large becomes a hint to ask over TCP", () => {
-    const large = new Uint8Array(600);
-    large.set(answer);
-    const message = messageIn(fitted(large, query, "udp"));
-    expect(message).toMatchObject({ id: 4711, isTruncated: true, answers: [] });
-    expect(fitted(large, query, "tcp")).toHaveLength(600);
+  test("that is too large is cut, with a hint to ask over TCP", () => {
+    const [one] = messageIn(answer).answers;
+    const large = {
+      ...messageIn(answer),
+      answers: Array.from({ length: 90 }, () => one ?? fail()),
+    };
+
+    const bytes = passedOn(ask("example.com"), large, "udp");
+    expect(bytes.length).toBeLessThanOrEqual(512);
+    expect(messageIn(bytes).isTruncated).toBe(true);
+    expect(messageIn(passedOn(ask("example.com"), large, "tcp")).answers).toHaveLength(90);
   });
 
   test("that does not come is SERVFAIL", () => {
+    const { query } = ask("example.com");
     expect(messageIn(failure(query, "udp"))).toMatchObject({ id: 4711, rcode: RCODE.servFail });
   });
 });
+
+function fail(): never {
+  throw new Error("there is no record");
+}

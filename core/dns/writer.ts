@@ -9,6 +9,8 @@ export interface Writer {
   bytes(values: Uint8Array): void;
   /** A name that cannot be written becomes the root: nothing here may throw. */
   name(name: Name): void;
+  /** A name without pointers to others, for data of types in which none may stand. */
+  plainName(name: Name): void;
   /** Puts a number written before right. */
   setU16(offset: number, value: number): void;
   /** Forgets everything from `length` on. */
@@ -28,6 +30,11 @@ export function writer(): Writer {
     const larger = new Uint8Array(Math.max(buffer.length * 2, length + count));
     larger.set(buffer.subarray(0, length));
     buffer = larger;
+  }
+
+  function label(text: string): void {
+    self.u8(text.length);
+    for (let at = 0; at < text.length; at += 1) self.u8(text.charCodeAt(at));
   }
 
   const self: Writer = {
@@ -54,7 +61,7 @@ export function writer(): Writer {
     },
     name(name) {
       const labels = labelsOf(name) ?? [];
-      for (const [index, label] of labels.entries()) {
+      for (const [index, text] of labels.entries()) {
         // In the very same case: whoever asked wants to see the name as it was written.
         const rest = labels.slice(index).join("\0");
         const known = offsets.get(rest);
@@ -63,9 +70,12 @@ export function writer(): Writer {
           return;
         }
         if (length <= POINTER_MAX) offsets.set(rest, length);
-        self.u8(label.length);
-        for (let at = 0; at < label.length; at += 1) self.u8(label.charCodeAt(at));
+        label(text);
       }
+      self.u8(0);
+    },
+    plainName(name) {
+      for (const text of labelsOf(name) ?? []) label(text);
       self.u8(0);
     },
     setU16(offset, value) {

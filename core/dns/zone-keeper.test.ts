@@ -5,6 +5,7 @@ import { memoryLog } from "#test/fakes/log.ts";
 import { FksError } from "../errors.ts";
 import type { Machine } from "../fly/machine.ts";
 import type { MachineChange } from "../fly/machine-protocol.ts";
+import { machineNames } from "./machine-names.ts";
 import { zoneKeeper } from "./zone-keeper.ts";
 
 function seen(id: string, last: number): MachineChange {
@@ -60,10 +61,11 @@ test("names follow the Machines, and stay while the stream is lost", async () =>
   const clock = fakeClock();
   const source = stream();
   const { protocol } = source;
-  const keeper = zoneKeeper({ protocol, hosts: new Map(), clock, log: memoryLog() });
+  const names = machineNames();
+  const keeper = zoneKeeper({ protocol, names, clock, log: memoryLog() });
   const stop = new AbortController();
   const running = keeper.run(stop.signal);
-  const count = () => keeper.zone().records.get("web.internal")?.length ?? 0;
+  const count = () => names.find("web.internal").records?.length ?? 0;
 
   source.tell(seen("a1", 1), seen("a2", 2));
   await eventually(() => source.watches() === 1);

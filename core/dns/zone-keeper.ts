@@ -3,23 +3,18 @@ import type { MachineId } from "../fly/machine.ts";
 import { type Clock, sleep } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { MachineProtocol } from "../ports/machine-protocol.ts";
-import type { Name } from "./name.ts";
-import { type Zone, type ZoneMachine, zoneFor } from "./zone.ts";
+import type { MachineNames, ZoneMachine } from "./machine-names.ts";
 
 export interface ZoneKeeper {
-  /** The zone of this moment; also while the Machines cannot be asked, as they were last seen. */
-  zone(): Zone;
   /** True once every Machine there was has been told of; it never turns false again. */
-  isSynced(): boolean;
-  machineCount(): number;
+  readonly isSynced: () => boolean;
   /** Follows the Machines until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>;
 }
 
 interface ZoneKeeperOptions {
   readonly protocol: Pick<MachineProtocol, "watch">;
-  /** Names beside those of Machines, and their addresses. */
-  readonly hosts: ReadonlyMap<Name, readonly string[]>;
+  readonly names: MachineNames;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -27,43 +22,54 @@ interface ZoneKeeperOptions {
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5_000;
 
-/** Keeps a zone in step with the Machines' change stream. */
-export function zoneKeeper({ protocol, hosts, clock, log }: ZoneKeeperOptions): ZoneKeeper {
-  let machines: ReadonlyMap<MachineId, ZoneMachine> = new Map();
+/**
+ * Keeps the names of Machines in step with their change stream; while it is lost they stay as they
+ * were seen last.
+ */
+export function zoneKeeper({ protocol, names, clock, log }: ZoneKeeperOptions): ZoneKeeper {
   let isSynced = false;
-  /** Made at the first question after a change: a burst of changes costs one. */
-  let zone: Zone | undefined;
+  const known = new Set<MachineId>();
 
-  /** One connection; a new one tells everything anew, so nothing of the old is kept. */
+  /** One connection; a new one tells everything anew, and what it does not tell of is gone. */
   async function follow(onSynced: () => void, signal: AbortSignal): Promise<void> {
-    const seen = new Map<MachineId, ZoneMachine>();
+    let seen: Map<MachineId, ZoneMachine> | undefined = new Map();
     for await (const change of protocol.watch(signal)) {
       switch (change.type) {
-        case "machine":
-          seen.set(change.machine.id, { app: change.app, machine: change.machine });
+        case "machine": {
+          const { app, machine } = change;
+          seen?.set(machine.id, { app, machine });
+          if (seen === undefined) put({ app, machine });
           break;
+        }
         case "gone":
-          seen.delete(change.id);
+          seen?.delete(change.id);
+          if (seen === undefined) drop(change.id);
           break;
         case "synced":
-          machines = seen;
+          for (const id of known) if (seen?.has(id) === false) drop(id);
+          for (const machine of seen?.values() ?? []) put(machine);
+          seen = undefined;
           isSynced = true;
           onSynced();
           break;
         case "ping":
-          continue;
+          break;
       }
-      if (machines === seen) zone = undefined;
     }
   }
 
+  function put(machine: ZoneMachine): void {
+    known.add(machine.machine.id);
+    names.put(machine);
+  }
+
+  function drop(id: MachineId): void {
+    known.delete(id);
+    names.drop(id);
+  }
+
   return {
-    zone() {
-      zone ??= zoneFor([...machines.values()], hosts);
-      return zone;
-    },
     isSynced: () => isSynced,
-    machineCount: () => machines.size,
     async run(signal) {
       let delayMs = RETRY_FIRST_MS;
       while (!signal.aborted) {

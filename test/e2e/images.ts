@@ -7,7 +7,10 @@ import { builtImage, dockerArchive } from "#scripts/image-archive.ts";
 import type { Cluster } from "./cluster.ts";
 import { succeed } from "./process.ts";
 
-/** busybox with an HTTP server on port 8080, and `api-client`, which asks the API server. */
+/**
+ * busybox with an HTTP server on port 8080; `api-client`, which asks the API server; `name-client`,
+ * which finds addresses.
+ */
 export const WEB_IMAGE = "fks-test/web:1";
 /** The same with another page. */
 export const WEB_IMAGE_2 = "fks-test/web:2";
@@ -28,11 +31,13 @@ export async function loadImages(cluster: Cluster): Promise<void> {
 }
 
 async function builtArchive(folder: string): Promise<Uint8Array> {
-  const client = join(folder, "api-client");
-  await succeed(["go", "-C", "test/programs/api-client", "build", "-o", client, "."], {
-    env: { CGO_ENABLED: "0" },
-    timeoutMs: 300_000,
-  });
+  const clients = ["api-client", "name-client"].map((name) => [name, join(folder, name)] as const);
+  for (const [name, client] of clients) {
+    await succeed(["go", "-C", `test/programs/${name}`, "build", "-o", client, "."], {
+      env: { CGO_ENABLED: "0" },
+      timeoutMs: 300_000,
+    });
+  }
   const images = [WEB_IMAGE, WEB_IMAGE_2].map((reference) =>
     builtImage({
       reference,
@@ -44,7 +49,11 @@ async function builtArchive(folder: string): Promise<Uint8Array> {
         { entries: busyboxRoot() },
         {
           entries: [
-            { path: "bin/api-client", content: readFileSync(client), mode: 0o755 },
+            ...clients.map(([name, client]) => ({
+              path: `bin/${name}`,
+              content: readFileSync(client),
+              mode: 0o755,
+            })),
             { path: "www/index.html", content: `${reference}\n` },
           ],
         },

@@ -1,0 +1,3 @@
+module fks-node/test/name-client
+
+go 1.26.0
