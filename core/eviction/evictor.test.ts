@@ -212,6 +212,29 @@ describe("a host that is short of something", () => {
     );
   });
 
+  test("gains nothing by a second Pod while one beyond its own limit goes", async () => {
+    await using world = started({
+      pods: [evictionPod("free"), limited("full")],
+      host: SHORT_OF_MEMORY,
+      usage: usingBytes(6 * MIB),
+    });
+    world.stick();
+    await world.pass();
+    expect(world.ended()).toEqual(["full"]);
+    expect(world.ends[0]?.disruption).toBeUndefined();
+  });
+
+  test("leaves the critical alone, whatever they use", async () => {
+    const critical = evictionPod("critical", { priority: 2_000_000_000 });
+    await using world = started({
+      pods: [critical],
+      host: SHORT_OF_MEMORY,
+      usage: usingBytes(6 * MIB),
+    });
+    await world.pass();
+    expect(world.ends).toEqual([]);
+  });
+
   test("waits half a minute for a Pod that will not go before it takes another", async () => {
     await using world = started({
       pods: [evictionPod("first"), evictionPod("second")],

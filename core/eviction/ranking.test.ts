@@ -35,11 +35,11 @@ describe("the order of eviction", () => {
       candidate("modest", { memoryMib: 900, requestMib: 1_000, priority: -10 }),
       candidate("important", { memoryMib: 500, priority: 100 }),
       candidate("small", { memoryMib: 100 }),
-      candidate("large", { memoryMib: 400, requestMib: 200 }),
+      candidate("large", { memoryMib: 400, requestMib: 350 }),
     ];
     expect(order(candidates, "memory.available")).toEqual([
-      "large",
       "small",
+      "large",
       "important",
       "modest",
     ]);

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { podWorld } from "#test/fakes/pod-world.ts";
 import { aPod } from "#test/fixtures/pod.ts";
 import type { Pod } from "../kube/pod.ts";
+import { withSentStatus } from "./pod-memory.ts";
 
 const END = {
   reason: "Evicted",
@@ -71,6 +72,16 @@ describe("a Pod that is evicted", () => {
     ).toEqual([]);
     expect(cluster.told().filter(({ reason }) => reason === "Evicted").length).toBe(1);
   });
+});
+
+test("a watch that lags does not make it forget that others were to blame", () => {
+  const condition = { type: "DisruptionTarget", status: "True" } as const;
+  const foreign = { type: "example.com/mine", status: "True" } as const;
+  const status = { phase: "Failed", conditions: [condition] } as const;
+  const sent = { status, atMs: 0, over: undefined, isSure: true };
+  const memory = { seenAtMs: 0, sent, isAmbiguous: false, machine: { id: undefined } };
+  const watched = { ...aPod(), status: { conditions: [foreign] } };
+  expect(withSentStatus(watched, memory, 0).status?.conditions).toEqual([condition, foreign]);
 });
 
 describe("a Node that takes no new Pods", () => {

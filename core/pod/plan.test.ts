@@ -272,3 +272,14 @@ test("a Machine that failed is replaced after ten seconds", () => {
   });
   expect(planFor(world({ machine }))).toMatchObject({ do: "destroy", isFailed: true });
 });
+
+describe("a Node that takes no new Pods", () => {
+  const nodeRejection = { reason: "Evicted", message: "The node had condition: [DiskPressure]. " };
+
+  test("refuses what is new, and brings back what has run on it", () => {
+    expect(planFor(world({ nodeRejection }))).toEqual({ do: "reject", rejection: nodeRejection });
+    const status = { podIP: "fdaa::2" };
+    const hasRun = { ...aPod(), status };
+    expect(planFor(world({ pod: hasRun, isProvenAbsent: true, nodeRejection })).do).toBe("launch");
+  });
+});

@@ -173,13 +173,12 @@ export function deadlineExceeded(record: MachineRecord, moment: Moment): Machine
   return { ...endingByItself(record, moment), ended: DEADLINE };
 }
 
-/** Somebody decided that none of it may run any more, and says why. The first word counts. */
+/** Somebody decided that none of it may run any more, and says why. */
 export function endAsked(
   record: MachineRecord,
   { reason, message, disruption, graceSeconds }: MachineEndRequest,
   moment: Moment,
 ): MachineRecord {
-  if (record.ended !== undefined) return record;
   const ended = { reason, message, ...(disruption === undefined ? {} : { disruption }) };
   return { ...stopAsked(record, { timeoutMs: graceSeconds * 1_000 }, moment), ended };
 }
