@@ -13,6 +13,8 @@ import { FksError } from "#core/errors.ts";
 import { pressureRejectionFor } from "#core/eviction/admission.ts";
 import type { PressureTracker } from "#core/eviction/pressure-tracker.ts";
 import { networkPlanFor } from "#core/fly/network.ts";
+import type { Pod } from "#core/kube/pod.ts";
+import { forgetLogs } from "#core/kubelet/kept-logs.ts";
 import { type HealthTracker, healthTracker } from "#core/node/health.ts";
 import { tellHostTroubles } from "#core/node/host-troubles.ts";
 import { type PodController, podController } from "#core/pod/pod-controller.ts";
@@ -178,6 +180,12 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
         if (usage) await metricsApiOf(scope, usage, running);
       },
       async (running) => {
+        const known = () => (isServing ? podsOf(watched) : undefined);
+        if (protocol) {
+          await forgetLogs({ keptLogs: protocol.keptLogs, pods: known, clock, log }, running);
+        }
+      },
+      async (running) => {
         for (let reason = controller.waitsFor(); reason !== undefined; ) {
           waiting(reason);
           await sleep(clock, LOOK_MS, running).catch(() => {});
@@ -204,6 +212,10 @@ function tellTroubles(
   const nodeEvents = kubernetesNodeEvents({ nodes: access.nodes });
   const nodes = places.map(({ name }) => name);
   return tellHostTroubles({ protocol, nodes, nodeEvents, clock, log }, signal);
+}
+
+function podsOf(pods: KubernetesPods): readonly Pod[] {
+  return pods.keys().flatMap((key) => pods.get(key) ?? []);
 }
 
 function controllerOf(

@@ -1,11 +1,12 @@
 import type { ServerResponse } from "node:http";
+import type { LogOptions } from "#core/fly/machine-protocol.ts";
 import { logsMissFor } from "#core/kubelet/exec-target.ts";
 import { logOptionsFor } from "#core/kubelet/log-options.ts";
 import type { ContainerAddress } from "#core/kubelet/routes.ts";
 import type { KubeletApiDeps } from "./deps.ts";
 import type { SessionScope } from "./remote-streams.ts";
 import { sendText } from "./respond.ts";
-import { containerTarget } from "./target.ts";
+import { type LogTarget, logTarget } from "./target.ts";
 
 /** Streams a container's output; the Machine's side is cancelled when the client goes away. */
 export async function sendLogs(
@@ -21,7 +22,7 @@ export async function sendLogs(
   const gone = new AbortController();
   response.once("close", () => gone.abort(new Error("the client closed the connection")));
   const until = AbortSignal.any([scope.signal, gone.signal]);
-  const target = await containerTarget(
+  const target = await logTarget(
     deps,
     request.node,
     request.address,
@@ -30,7 +31,7 @@ export async function sendLogs(
   );
   if (!target.ok) return sendText(response, target.status, target.message);
 
-  const output = await deps.protocol.logs(target.machine, target.container, options, until);
+  const output = await outputOf(deps, target, options, until);
   response.writeHead(200, { "Content-Type": "text/plain", "Transfer-Encoding": "chunked" });
   // The client must have the headers before the container has something to say.
   response.flushHeaders();
@@ -41,6 +42,18 @@ export async function sendLogs(
     if (!until.aborted) deps.log.warn("log stream cut", { pod: request.address.pod, err });
     response.destroy();
   }
+}
+
+function outputOf(
+  { protocol }: KubeletApiDeps,
+  target: LogTarget,
+  options: LogOptions,
+  signal: AbortSignal,
+): Promise<ReadableStream<Uint8Array>> {
+  const { container } = target;
+  return "machine" in target
+    ? protocol.logs(target.machine, container, options, signal)
+    : protocol.keptLogs.read(target.keptOf, container, options, signal);
 }
 
 async function copyOut(

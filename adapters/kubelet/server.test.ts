@@ -220,6 +220,12 @@ describe("logs", () => {
     expect([actual, body]).toEqual([status, expect.stringContaining(text)]);
   });
 
+  test("of a Pod whose Machine is gone are those that were kept", async () => {
+    expect(await answer("/containerLogs/default/done/app")).toEqual([200, "148e0000000002 app\n"]);
+    const [status, text] = await answer("/containerLogs/default/done/app?previous=true");
+    expect([status, text]).toEqual([400, expect.stringContaining("previous terminated container")]);
+  });
+
   test("of a container whose status lags are there when the Machine has them", async () => {
     world.machines.report = {
       revision: 2,

@@ -8,6 +8,7 @@ import {
   type Miss,
   podFor,
 } from "#core/kubelet/exec-target.ts";
+import { machineIdOf } from "#core/kubelet/kept-logs.ts";
 import type { ContainerAddress, PodAddress } from "#core/kubelet/routes.ts";
 import { statusesOf } from "#core/pod/container-roles.ts";
 import type { KubeletApiDeps } from "./deps.ts";
@@ -47,6 +48,30 @@ export async function containerTarget(
   const views = await reported(deps, machine, signal);
   const miss = views === undefined ? told : missFor(address.pod, container, views);
   return miss ?? { ok: true, machine, container };
+}
+
+export type LogTarget =
+  | ContainerTarget
+  /** The Machine is gone; by this id its logs may have been kept. */
+  | { readonly ok: true; readonly keptOf: string; readonly container: string };
+
+/** As `containerTarget`, and also of a Pod whose Machine is gone. */
+export async function logTarget(
+  deps: TargetDeps,
+  node: string,
+  address: ContainerAddress,
+  missFor: MissFor,
+  signal: AbortSignal,
+): Promise<LogTarget | Miss> {
+  const target = await containerTarget(deps, node, address, missFor, signal);
+  const pod = deps.findPod(node, address.namespace, address.pod);
+  if (target.ok || pod === undefined || deps.machineFor(pod) !== undefined) return target;
+  const named = containerFor(address, pod);
+  const statuses = statusesOf(pod);
+  if (!named.ok || missFor(address.pod, named.container, statuses) !== undefined) return target;
+  const status = statuses.find(({ name }) => name === named.container);
+  const keptOf = status && machineIdOf(status);
+  return keptOf === undefined ? target : { ok: true, keptOf, container: named.container };
 }
 
 export function machineTarget(

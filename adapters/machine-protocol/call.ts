@@ -25,10 +25,12 @@ export function authorizationOf(deps: ProtocolDeps): { readonly authorization: s
   return { authorization: `Bearer ${deps.token}` };
 }
 
+type Method = "GET" | "PUT" | "DELETE";
+
 /** A call with a short answer: its text, within half a minute, or a typed error. */
 export async function call(
   deps: ProtocolDeps,
-  method: "GET" | "PUT",
+  method: Method,
   path: string,
   body: unknown,
   signal: AbortSignal,
@@ -44,7 +46,7 @@ export async function call(
 /** The response as soon as its headers are there; it lives as long as `lifetime` allows. */
 export async function open(
   deps: ProtocolDeps,
-  request: { readonly method: "GET" | "PUT"; readonly path: string; readonly body?: unknown },
+  request: { readonly method: Method; readonly path: string; readonly body?: unknown },
   asked: AbortSignal,
   lifetime: AbortSignal,
 ): Promise<Response> {

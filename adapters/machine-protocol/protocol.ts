@@ -10,7 +10,7 @@ import { call, open, type ProtocolDeps, pathOf } from "./call.ts";
 import { connectionOver } from "./connect.ts";
 import { jsonOf, lost } from "./errors.ts";
 import { attachQuery, carryStreams, execQuery } from "./exec.ts";
-import { reportSchema, troublesSchema, usageSchema } from "./schema.ts";
+import { keptLogsSchema, reportSchema, troublesSchema, usageSchema } from "./schema.ts";
 import { openSocket } from "./socket.ts";
 import { watchChanges } from "./watch.ts";
 
@@ -47,8 +47,20 @@ export function machineProtocol(deps: ProtocolDeps): MachineProtocol {
 
     async logs(machine, container, options, signal) {
       const path = `${containerPath(machine, container)}/logs?${logQuery(options)}`;
-      const { body } = await open(deps, { method: "GET", path }, signal, signal);
-      return body === null ? new ReadableStream() : unbroken(body, path, signal);
+      return streamed(deps, path, signal);
+    },
+
+    keptLogs: {
+      list: async (signal) => listOf(await call(deps, "GET", KEPT, undefined, signal)),
+
+      async read(machineId, container, options, signal) {
+        const what = [machineId, container].map(encodeURIComponent).join("/");
+        return streamed(deps, `${KEPT}/${what}?${logQuery(options)}`, signal);
+      },
+
+      async forget(machineId, signal) {
+        await call(deps, "DELETE", `${KEPT}/${encodeURIComponent(machineId)}`, undefined, signal);
+      },
     },
 
     async exec(machine, container, request, signal) {
@@ -81,6 +93,17 @@ export function machineProtocol(deps: ProtocolDeps): MachineProtocol {
   };
 }
 
+const KEPT = "/fks/v1/logs";
+
+async function streamed(
+  deps: ProtocolDeps,
+  path: string,
+  signal: AbortSignal,
+): Promise<ReadableStream<Uint8Array>> {
+  const { body } = await open(deps, { method: "GET", path }, signal, signal);
+  return body === null ? new ReadableStream() : unbroken(body, path, signal);
+}
+
 function troublesOf(body: string): readonly HostTrouble[] {
   const troubles = troublesSchema.safeParse(jsonOf(body));
   if (troubles.success) return troubles.data.troubles;
@@ -108,6 +131,13 @@ function usageOf(body: string): readonly MachineUsage[] {
   if (usage.success) return usage.data.machines;
   const message = "what the Machines use was not understood";
   throw new FksError("Unavailable", message, { cause: usage.error });
+}
+
+function listOf(body: string): readonly string[] {
+  const list = keptLogsSchema.safeParse(jsonOf(body));
+  if (list.success) return list.data.machines;
+  const message = "whose logs are kept was not understood";
+  throw new FksError("Unavailable", message, { cause: list.error });
 }
 
 function logQuery(options: LogOptions): string {

@@ -133,6 +133,8 @@ const machineUsageSchema: z.ZodType<MachineUsage> = z.object({
 
 export const usageSchema = z.object({ machines: z.array(machineUsageSchema) });
 
+export const keptLogsSchema = z.object({ machines: z.array(z.string()) });
+
 export const exitSchema: z.ZodType<ExitStatus> = z.object({
   exitCode: z.number(),
   signal: z.number().exactOptional(),

@@ -7,6 +7,7 @@ const DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container";
 /** What a ContainerStatus of a Pod and a ContainerReport of a Machine both tell. */
 export interface ContainerView {
   readonly name: string;
+  readonly containerID?: string;
   readonly state?: ContainerState;
   readonly lastState?: ContainerState;
 }

@@ -12,6 +12,7 @@ import type {
   TerminalSize,
   VolumeFile,
 } from "../fly/machine-protocol.ts";
+import type { KeptLogs } from "./kept-logs.ts";
 
 /**
  * The Machine protocol as its user sees it. `NotFound` when the Machine or container is not there,
@@ -69,6 +70,7 @@ export interface MachineProtocol {
   ): Promise<ExitStatus>;
   /** A TCP connection to a port on the Machine's own loopback: 127.0.0.1, then ::1. */
   connect(machine: MachineRef, port: number, signal: AbortSignal): Promise<Connection>;
+  readonly keptLogs: KeptLogs;
   /** Frees what no Machine needs, images above all; a server that has no way to is a success. */
   reclaim(signal: AbortSignal): Promise<void>;
   /** What the host had trouble with lately, oldest first; none where a server cannot tell. */

@@ -14,6 +14,7 @@ import {
   launch,
   launched,
   type ProtocolWorld,
+  reached,
   refOf,
   runningScript,
   shell,
@@ -76,6 +77,31 @@ function logs(given: Given): void {
     expect(await logOf(world, ref, { tailLines: 1, timestamps: true })).toMatch(
       /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(Z|[+-]\d\d:\d\d) three\n$/,
     );
+  });
+
+  it("the logs of a Machine that is gone are kept until they are forgotten", async () => {
+    const world = given();
+    const { keptLogs } = world.protocol;
+    const ref = await runningScript(world, "echo one; echo two");
+    await ended(world, ref);
+    expect(await keptLogs.list(forever)).not.toContain(ref.id);
+    await world.machines.destroy(ref.app, ref.id, true, forever);
+    await reached(world, ref.id, "destroyed");
+
+    const read = async (options = {}): Promise<string> =>
+      new Response(await keptLogs.read(ref.id, "main", options, forever)).text();
+    expect(await keptLogs.list(forever)).toContain(ref.id);
+    expect(await read()).toBe("one\ntwo\n");
+    expect(await read({ tailLines: 1, follow: true })).toBe("two\n");
+    expect(await read({ limitBytes: 2 })).toBe("on");
+    expect(await codeOf(read({ previous: true }))).toBe("NotFound");
+    expect(await codeOf(keptLogs.read(ref.id, "..", {}, forever))).toBe("NotFound");
+    expect(await codeOf(keptLogs.read("../m", "main", {}, forever))).toBe("NotFound");
+
+    await keptLogs.forget(ref.id, forever);
+    await keptLogs.forget(ref.id, forever);
+    expect(await keptLogs.list(forever)).not.toContain(ref.id);
+    expect(await codeOf(read())).toBe("NotFound");
   });
 
   it("a followed log comes as it is written and ends with the container", async () => {

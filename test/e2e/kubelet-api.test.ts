@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { dataPathsFor } from "#cmd/paths.ts";
 import type { Pod } from "#core/kube/pod.ts";
+import { machineIdOf } from "#core/kubelet/kept-logs.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 import { loadImages, WEB_IMAGE } from "./images.ts";
 import { isRunning, podGone, podOf, podWhen } from "./objects.ts";
@@ -8,6 +10,8 @@ import { eventually } from "./process.ts";
 /** A rate needs two looks, fifteen seconds apart. */
 const METERED_MS = 60_000;
 const SCALED_MS = 180_000;
+/** A look every ten seconds. */
+const FORGOTTEN_MS = 30_000;
 
 interface Summary {
   readonly node: { readonly nodeName: string; readonly memory: { workingSetBytes: number } };
@@ -16,6 +20,34 @@ interface Summary {
     readonly cpu: { readonly usageCoreNanoSeconds: number };
     readonly memory: { readonly workingSetBytes: number };
   }[];
+}
+
+/** The embedded Machines API, asked as a person may ask it. */
+async function machinesApi({ dataDir }: Cluster) {
+  const paths = dataPathsFor(dataDir);
+  const { url } = await Bun.file(paths.machinesApiFile).json();
+  const ask = async (method: string, path: string, tokenFile: string): Promise<string> => {
+    const authorization = `Bearer ${(await Bun.file(tokenFile).text()).trim()}`;
+    const answer = await fetch(`${url}${path}`, { method, headers: { authorization } });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    return text;
+  };
+  return {
+    async destroy(id: string): Promise<void> {
+      const { apps } = JSON.parse(
+        await ask("GET", "/v1/apps?org_slug=personal", paths.machinesApiToken),
+      );
+      const path = `/v1/apps/${apps[0].name}/machines/${id}`;
+      await ask("DELETE", `${path}?force=true`, paths.machinesApiToken);
+      const wait = `${path}/wait?state=destroyed&timeout=30`;
+      await ask("GET", wait, paths.machinesApiToken);
+    },
+    async keptLogs(): Promise<readonly string[]> {
+      const list = await ask("GET", "/fks/v1/logs", paths.machineProtocolToken);
+      return JSON.parse(list).machines;
+    },
+  };
 }
 
 describe("the kubelet API and metrics", () => {
@@ -179,6 +211,33 @@ describe("the kubelet API and metrics", () => {
     expect(await cluster.kubectl(["logs", "again", ...future])).toBe("");
     const never = await cluster.tryKubectl(["logs", "web", "--previous"]);
     expect(never.stderr).toContain('previous terminated container "web" in pod "web" not found');
+  });
+
+  test("logs of a finished Pod outlive its Machine, and go with the Pod", async () => {
+    const script = "echo one; echo two; echo three";
+    const spec = { restartPolicy: "Never" };
+    await cluster.apply(podOf("done", { spec, container: { command: ["sh", "-c", script] } }));
+    const pod = await podWhen(cluster, "done", ({ status }) => status?.phase === "Succeeded");
+    const id = machineIdOf(pod.status?.containerStatuses?.[0] ?? { name: "main" }) ?? "";
+    const api = await machinesApi(cluster);
+    await api.destroy(id);
+
+    const logs = (...options: readonly string[]) => cluster.kubectl(["logs", "done", ...options]);
+    expect(await logs()).toBe("one\ntwo\nthree\n");
+    expect(await logs("-c", "main", "--tail=1")).toBe("three\n");
+    expect(await logs("--limit-bytes=5")).toBe("one\nt");
+    expect(await logs("--since-time=2100-01-01T00:00:00Z")).toBe("");
+    expect(await logs("--timestamps", "--tail=1")).toMatch(/^\d{4}-\S+Z three\n$/);
+    const { stderr } = await cluster.tryKubectl(["logs", "done", "--previous"]);
+    expect(stderr).toContain('previous terminated container "main" in pod "done" not found');
+    expect((await podWhen(cluster, "done", () => true)).status?.phase).toBe("Succeeded");
+
+    await cluster.kubectl(["delete", "pod", "done"]);
+    await eventually(
+      "its logs are forgotten",
+      async () => ((await api.keptLogs()).includes(id) ? undefined : true),
+      { timeoutMs: FORGOTTEN_MS },
+    );
   });
 
   test("kubectl debug joins the processes of the container it is to look at", async () => {

@@ -107,6 +107,15 @@ export function kubeletProtocol(): KubeletProtocol {
       });
     },
 
+    keptLogs: {
+      list: async () => [],
+      forget: async () => undefined,
+      read: async (machineId, container, asked) => {
+        const text = `${machineId} ${container}${asked.previous === true ? " before" : ""}\n`;
+        return new Blob([text]).stream();
+      },
+    },
+
     connect: (_machine, port, signal) => tcpConnection(port, signal),
   };
 

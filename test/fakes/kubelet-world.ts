@@ -168,6 +168,32 @@ const PODS: readonly Pod[] = [
     },
   },
   {
+    metadata: { name: "done", namespace: "default", uid: "uid-done" },
+    spec: { nodeName: "local-a", containers: [{ name: "app", image: "busybox" }] },
+    status: {
+      phase: "Succeeded",
+      containerStatuses: [
+        {
+          name: "app",
+          image: "busybox",
+          imageID: "",
+          containerID: "fks://148e0000000002-app-0",
+          ready: false,
+          restartCount: 0,
+          state: {
+            terminated: {
+              exitCode: 0,
+              reason: "Completed",
+              startedAt: STARTED_AT,
+              finishedAt: STARTED_AT,
+              containerID: "fks://148e0000000002-app-0",
+            },
+          },
+        },
+      ],
+    },
+  },
+  {
     metadata: { name: "late", namespace: "default", uid: "uid-late" },
     spec: { nodeName: "local-a", containers: [{ name: "app", image: "busybox" }] },
     status: {

@@ -100,6 +100,12 @@ export function memoryProtocol(deps: MemoryProtocolDeps): MemoryProtocol {
       return log(ref.id, container).read(options, signal);
     },
 
+    keptLogs: {
+      list: async () => [],
+      read: () => Promise.reject(new FksError("NotFound", "no logs are kept")),
+      forget: async () => undefined,
+    },
+
     async exec(ref, container, request, signal) {
       wantRunning(begin(signal, "exec", ref), container);
       return deps.program(request, signal);

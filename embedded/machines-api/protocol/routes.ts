@@ -9,6 +9,8 @@ import type { ContainerId } from "../runtime/runtime.ts";
 import { reportOf } from "../views.ts";
 import { type Session, SUBPROTOCOL } from "./channels.ts";
 import { addContainer, deliver, end, writeFiles } from "./delivery.ts";
+import { keptLogRoutes } from "./kept-logs.ts";
+import { logOptionsOf } from "./log-options.ts";
 import { attachSession, connectSession, execSession } from "./sessions.ts";
 import { machinesUsage } from "./usage.ts";
 import { watchStream } from "./watch.ts";
@@ -87,6 +89,7 @@ export function protocolRoutes(api: Api, signal: AbortSignal): Hono<Bindings> {
       return c.body(null, 204);
     })
     .get("/troubles", (c) => c.json({ troubles: api.collector.troubles() }))
+    .route("/logs", keptLogRoutes(api.runtime.keptLogs, signal))
     .get("/watch", (c) => {
       const body = watchStream(api, AbortSignal.any([c.req.raw.signal, signal]));
       return new Response(body, { headers: { "content-type": "application/x-ndjson" } });
@@ -141,29 +144,4 @@ function loggedContainer(record: MachineRecord, name: string, options: LogOption
     throw new FksError("Conflict", `container "${name}" is waiting to start: ${waiting.reason}`);
   }
   return { machineId: record.id, name, attempt: container.attempt };
-}
-
-function logOptionsOf(c: Context): LogOptions {
-  const number = (name: string): number | undefined => {
-    const text = c.req.query(name);
-    if (text === undefined) return undefined;
-    if (!/^\d+$/.test(text)) throw new FksError("InvalidInput", `${name} must be a number`);
-    return Number(text);
-  };
-  const numbers = Object.entries({
-    tailLines: number("tailLines"),
-    limitBytes: number("limitBytes"),
-    sinceSeconds: number("sinceSeconds"),
-  }).filter(([, value]) => value !== undefined);
-  const sinceTime = c.req.query("sinceTime");
-  if (sinceTime !== undefined && Number.isNaN(Date.parse(sinceTime))) {
-    throw new FksError("InvalidInput", "sinceTime must be a time in RFC 3339");
-  }
-  return {
-    follow: c.req.query("follow") === "true",
-    previous: c.req.query("previous") === "true",
-    timestamps: c.req.query("timestamps") === "true",
-    ...Object.fromEntries(numbers),
-    ...(sinceTime === undefined ? {} : { sinceTime }),
-  };
 }

@@ -10,9 +10,11 @@
  * `sh -c` with such commands between semicolons, `>&2` included; anything else ends with 127.
  * Inside every Machine an echo service listens on port 7.
  */
+
 import { FksError } from "#core/errors.ts";
 import type { LogOptions } from "#core/fly/machine-protocol.ts";
 import type { Clock } from "#core/ports/clock.ts";
+import type { KeptLogs } from "#core/ports/kept-logs.ts";
 import type { Connection } from "#core/ports/machine-protocol.ts";
 import { noneAttach } from "./none-attach.ts";
 import { noneExec } from "./none-exec.ts";
@@ -164,6 +166,7 @@ export function noRuntime(clock: Clock): Runtime {
       );
       return Promise.resolve(new Response(bytes).body ?? new ReadableStream());
     },
+    keptLogs: NO_LOGS,
     connect: (_machineId, port) => echoAt(port),
     dial: (_machineId, { port }) => echoAt(port),
     writeVolume(machineId, volume) {
@@ -188,6 +191,13 @@ function statsOf(machineId: string, containers: Iterable<Running>): MachineStats
     network: undefined,
   };
 }
+
+/** States have nothing to say once they are gone. */
+const NO_LOGS: KeptLogs = {
+  list: () => Promise.resolve([]),
+  read: () => Promise.reject(new FksError("NotFound", "no logs are kept")),
+  forget: () => Promise.resolve(),
+};
 
 function echoAt(port: number): Promise<Connection> {
   if (port === ECHO_PORT) return Promise.resolve(new TransformStream<Uint8Array, Uint8Array>());

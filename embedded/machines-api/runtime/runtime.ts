@@ -3,6 +3,7 @@
  * (states only). The Machines API decides order, restarts and back-off; a runtime only obeys.
  */
 import type { ContainerSecurity, ExitStatus, LogOptions } from "#core/fly/machine-protocol.ts";
+import type { KeptLogs } from "#core/ports/kept-logs.ts";
 import type { AttachRequest, Connection, ExecRequest } from "#core/ports/machine-protocol.ts";
 import type { ImageConfig } from "../images/images.ts";
 
@@ -27,7 +28,7 @@ export interface Runtime {
   /** Frees what one ended container held (its root file system, cgroup), its logs excepted. */
   release(id: ContainerId, signal: AbortSignal): Promise<void>;
 
-  /** Removes all that is left of a Machine: processes, mounts, network, files. Idempotent. */
+  /** Removes all that is left of a Machine but its logs: processes, mounts, files. Idempotent. */
   remove(machineId: string, signal: AbortSignal): Promise<void>;
 
   /**
@@ -59,6 +60,9 @@ export interface Runtime {
 
   /** Bytes as `kubectl logs` prints them. */
   logs(id: LogId, options: LogOptions, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
+
+  /** The logs of Machines that were removed. */
+  readonly keptLogs: KeptLogs;
 
   /** A TCP connection to 127.0.0.1, then ::1, inside the Machine. `Unavailable` when refused. */
   connect(machineId: string, port: number, signal: AbortSignal): Promise<Connection>;

@@ -31,6 +31,7 @@ import {
   ownCapabilities,
   ownOomScoreAdj,
 } from "./host.ts";
+import { logKeeper } from "./kept-logs.ts";
 import { logStream } from "./logs.ts";
 import { logUsage, networkUsage, volumeUsage } from "./machine-usage.ts";
 import { preparedMachines } from "./machines.ts";
@@ -97,13 +98,16 @@ export function crunRuntime(options: CrunOptions, signal: AbortSignal): Runtime 
   // The containers of a Machine start together and may mount the same volume.
   const inTurn = turns();
   const pauses = pauseProcesses({ folders, cgroups, runtime, init });
-  const machines = preparedMachines({ machinesDir, folders, cgroups, network, attempts, pauses });
+  const keptLogs = logKeeper(`${machinesDir}/.logs`, clock);
+  const standing = { machinesDir, folders, cgroups, network, attempts, pauses };
+  const machines = preparedMachines({ ...standing, logs: keptLogs });
   const execTargetOf = execTargets(plan, folders, [runtime.path, ...runtime.args, "exec"], clock);
 
   const measure = folderMeasure(clock, signal);
 
   return {
     kind: "crun",
+    keptLogs,
     prepare: async (machine, aborted) => machines.prepare(machine, aborted),
     remove: async (machineId, aborted) => machines.remove(machineId, aborted),
     release: async (id, aborted) => attempts.release(id, aborted),

@@ -15,7 +15,7 @@ const OPEN_TRIES = 100;
 const OPEN_PAUSE_MS = 5;
 
 interface LogRead {
-  readonly folder: AttemptFolder;
+  readonly folder: Pick<AttemptFolder, "path" | "log" | "rotatedLog">;
   readonly follow: boolean;
   readonly tailLines: number | undefined;
   /** True once nothing will be written any more. */

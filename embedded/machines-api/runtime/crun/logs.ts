@@ -7,7 +7,7 @@ import type { AttemptFolder } from "./folders.ts";
 import { logBytes } from "./log-file.ts";
 
 interface LogSource {
-  readonly folder: AttemptFolder;
+  readonly folder: Pick<AttemptFolder, "path" | "log" | "rotatedLog">;
   /** True once nothing will be written any more. */
   readonly hasEnded: () => boolean;
   readonly clock: Clock;

@@ -7,6 +7,7 @@ import type { Attempts } from "./attempts.ts";
 import type { Cgroups } from "./cgroups.ts";
 import { hostsFileFor, resolvConfFor } from "./etc-files.ts";
 import type { Folders } from "./folders.ts";
+import type { LogKeeper } from "./kept-logs.ts";
 import { unmount } from "./libc.ts";
 import type { Pauses } from "./pause.ts";
 import { ensureTmpfs } from "./volumes.ts";
@@ -21,6 +22,7 @@ interface MachinesOptions {
   readonly network: MachineNetwork;
   readonly attempts: Attempts;
   readonly pauses: Pauses;
+  readonly logs: LogKeeper;
 }
 
 /** What the containers of a Machine stand on. */
@@ -28,6 +30,7 @@ export interface Machines {
   prepare(machine: MachineSpec, signal: AbortSignal): Promise<void>;
   /** The prepared Machine of this container; throws `Unavailable` before. */
   of(container: ContainerSpec): MachineSpec;
+  /** All but what its containers have written, which is kept elsewhere. */
   remove(machineId: string, signal: AbortSignal): Promise<void>;
   /** Every Machine there is a folder of. */
   ids(): readonly string[];
@@ -77,7 +80,12 @@ export function preparedMachines(options: MachinesOptions): Machines {
       // Whoever lists the folder also finds what is no Machine.
       if (!/^\w[\w-]*$/.test(machineId)) return;
       prepared.delete(machineId);
-      await Promise.all(attempts.of(machineId).map((id) => attempts.release(id, signal)));
+      const left = attempts.of(machineId);
+      await Promise.all(left.map((id) => attempts.release(id, signal)));
+      await options.logs.keep(
+        machineId,
+        left.map((id) => ({ id, folder: folders.attempt(id) })),
+      );
       await options.pauses.remove(machineId, signal);
       await removeFolders(machineId);
       await Promise.all([
