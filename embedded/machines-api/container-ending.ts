@@ -33,8 +33,9 @@ export function containerOutgrown(
 ): MachineRecord {
   const container = containerOf(record, name);
   if (container?.phase !== "running" || container.ending !== undefined) return record;
-  const killing = `Container ${name} resize requires restart`;
-  return withContainer(record, { ...container, ending: { by: "resize", killing, sinceMs: nowMs } });
+  const words = `Container ${name} resize requires restart`;
+  const ending = { by: "resize", killing: words, sinceMs: nowMs } as const;
+  return withContainer(record, { ...container, ending });
 }
 
 /** Its hook is about to run. */

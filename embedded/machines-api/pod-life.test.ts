@@ -268,6 +268,12 @@ describe("hooks", () => {
   });
 });
 
+const limitedTo = (cpu_millis: number, memory_bytes: number) => ({
+  containers: {
+    app: { resources: { cpu_millis, memory_bytes }, restartOnResize: ["memory"] },
+  },
+});
+
 describe("bundles that change a life", () => {
   test("once its deadline is past a Machine stops all it runs, and says why", async () => {
     const deadlineAt = new Date(60_000).toISOString();
@@ -357,22 +363,17 @@ describe("bundles that change a life", () => {
   });
 
   test("new limits start a container anew where it asks for that, once", async () => {
-    const limits = (cpu_millis: number, memory_bytes: number) => ({
-      containers: {
-        app: { resources: { cpu_millis, memory_bytes }, restartOnResize: ["memory"] },
-      },
-    });
     const world = await pod({
       container: { restart: { policy: "no" } },
-      app: limits(100, 1_000).containers.app,
+      app: limitedTo(100, 1_000).containers.app,
     });
     await world.reported(isRunning);
-    await world.deliver(limits(200, 1_000));
+    await world.deliver(limitedTo(200, 1_000));
     const kept = await world.reported(
       (now) => now.field("containers", 0, "resources", "cpu_millis") === 200 || undefined,
     );
     expect(kept.field("containers", 0, "restartCount")).toBe(0);
-    await world.deliver(limits(200, 2_000));
+    await world.deliver(limitedTo(200, 2_000));
     const anew = await world.reported(
       (now) => now.field("containers", 0, "resources", "memory_bytes") === 2_000 || undefined,
     );

@@ -176,13 +176,14 @@ function brokenImages(error: Error): Images & { heal(): void; readonly asked: Im
   };
 }
 
+const withFiles = (bytes: number) => ({
+  containers: {},
+  volumes: { v: [{ path: "f", mode: 0o644, content: "A".repeat(bytes) }] },
+});
+
 test("a bundle may have the files of many objects at their largest, and no more", async () => {
   const { api } = await world();
   const id = await delivered(api);
-  const withFiles = (bytes: number) => ({
-    containers: {},
-    volumes: { v: [{ path: "f", mode: 0o644, content: "A".repeat(bytes) }] },
-  });
   const put = (bytes: number) => api.call("PUT", `${machinePath(id)}/bundle`, withFiles(bytes));
 
   expect((await put(40 * 2 ** 20)).status).toBe(204);

@@ -46,7 +46,7 @@ export function hostImages(options: HostImagesOptions): Images {
   const platform = hostPlatform();
   const store = opened(options, limits, onProgress);
   const { content, refs } = store;
-  const { used, reclaim } = reclaimer(store, clock);
+  const reclaimed = reclaimer(store, clock);
   const pulls = sharedWork<StoredImage>();
   const pullOptions: PullOptions = {
     content,
@@ -74,7 +74,7 @@ export function hostImages(options: HostImagesOptions): Images {
       try {
         const here = await present(store, reference, request.pullPolicy, signal);
         const image = here?.image ?? (await fetched());
-        used(image.config);
+        reclaimed.used(image.config);
         return {
           ...imageOf(store, reference, image),
           source: here?.source ?? "pulled",
@@ -99,7 +99,7 @@ export function hostImages(options: HostImagesOptions): Images {
 
     async reclaim(request, signal) {
       try {
-        return await reclaim(request, signal);
+        return await reclaimed.reclaim(request, signal);
       } catch (error) {
         throw diskError(error, folder);
       }

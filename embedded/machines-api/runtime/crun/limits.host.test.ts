@@ -71,9 +71,9 @@ describe("new limits", () => {
   });
 });
 
+const scoreOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8"));
+
 test("who is killed first when the host has no memory left is told to the kernel", async () => {
-  const scoreOf = (pid: number): number =>
-    Number(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8"));
   const first = await containers.run(FOREVER, { oomScoreAdj: 1000 });
   const last = await containers.run(FOREVER, { oomScoreAdj: -997 });
 
