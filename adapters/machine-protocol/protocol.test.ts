@@ -309,3 +309,12 @@ test("an answer that is no report is Unavailable, a wrong token Unauthorized", a
   expect(FksError.is(await failing(odd.report(REF, forever)), "Unavailable")).toBe(true);
   expect(FksError.is(await failing(refused.report(REF, forever)), "Unauthorized")).toBe(true);
 });
+
+test("a server that has no way to free anything is no failure, one that fails at it is", async () => {
+  await against({}).reclaim(forever);
+  const failing = against({
+    http: () => Response.json({ error: "disk", code: "Unavailable" }, { status: 503 }),
+  });
+  const failure = await failing.reclaim(forever).catch((error: unknown) => error);
+  expect(FksError.is(failure, "Unavailable")).toBe(true);
+});

@@ -278,8 +278,7 @@ describe("a Node that takes no new Pods", () => {
 
   test("refuses what is new, and brings back what has run on it", () => {
     expect(planFor(world({ nodeRejection }))).toEqual({ do: "reject", rejection: nodeRejection });
-    const status = { podIP: "fdaa::2" };
-    const hasRun = { ...aPod(), status };
-    expect(planFor(world({ pod: hasRun, isProvenAbsent: true, nodeRejection })).do).toBe("launch");
+    const pod = { ...aPod(), status: { podIP: "fdaa::2" } };
+    expect(planFor(world({ pod, isProvenAbsent: true, nodeRejection })).do).toBe("launch");
   });
 });

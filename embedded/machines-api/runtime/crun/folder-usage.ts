@@ -38,6 +38,7 @@ export function folderMeasure(clock: Clock, signal: AbortSignal): Measure {
   const known = new Map<string, Known>();
   const waiting: (() => void)[] = [];
   let walks = 0;
+  let sweptMs = clock.now();
 
   async function walk(folder: string, entry: Known): Promise<void> {
     if (walks >= WALKS_AT_ONCE) await new Promise<void>((turn) => waiting.push(turn));
@@ -56,11 +57,16 @@ export function folderMeasure(clock: Clock, signal: AbortSignal): Measure {
     }
   }
 
-  return async (folder) => {
-    const nowMs = clock.now();
+  function sweep(nowMs: number): void {
+    sweptMs = nowMs;
     for (const [name, { askedMs, walk: busy }] of known) {
       if (busy === undefined && nowMs - askedMs > FORGOTTEN_MS) known.delete(name);
     }
+  }
+
+  return async (folder) => {
+    const nowMs = clock.now();
+    if (nowMs - sweptMs > FORGOTTEN_MS) sweep(nowMs);
     const entry = known.get(folder) ?? { usage: undefined, walk: undefined, nextMs: 0, askedMs: 0 };
     known.set(folder, entry);
     entry.askedMs = nowMs;
