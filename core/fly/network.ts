@@ -1,3 +1,6 @@
+import ipaddr from "ipaddr.js";
+import { canonicalIp } from "./ip.ts";
+
 /**
  * Every address and name an instance uses on its host, from its network id alone, so that two
  * instances never meet. The form of the addresses is Fly's: `fdaa:<net>:<host>:<machine>:2`.
@@ -55,6 +58,11 @@ export function nodeAddressFor(id: string, index: number): string {
   return `fdaa:${group(id.slice(0, 4))}:${group(id.slice(4))}:ffff::1:${index.toString(16)}`;
 }
 
+/** Where the router takes connections to NodePorts of the Node with this index: nobody holds it. */
+export function nodePortAddressFor(id: string, index: number): string {
+  return `fdaa:${group(id.slice(0, 4))}:${group(id.slice(4))}:ffff::2:${index.toString(16)}`;
+}
+
 /** The 6PN address of the Machine with this serial number (1 to 2³²-1). */
 export function machineAddressFor(id: string, serial: number): string {
   const net = `fdaa:${group(id.slice(0, 4))}:${group(id.slice(4))}`;
@@ -70,10 +78,26 @@ export function machineIpv4For(id: string, serial: number): string {
   return ipv4(0x6440_0000 + block * 0x4000 + host);
 }
 
-/** The /18 of private IPv4 addresses of this network; `.1` is the router. */
-export function ipv4RangeFor(id: string): { readonly cidr: string; readonly router: string } {
+/** The private IPv4 that the Machine with this 6PN address has; undefined for any other address. */
+export function machineIpv4Of(id: string, address: string): string | undefined {
+  if (!ipaddr.IPv6.isValid(address)) return undefined;
+  const { parts } = ipaddr.IPv6.parse(address);
+  const serial = (parts[5] ?? 0) * 0x1_0000 + (parts[6] ?? 0);
+  const isMachine = canonicalIp(machineAddressFor(id, serial)) === canonicalIp(address);
+  return isMachine ? machineIpv4For(id, serial) : undefined;
+}
+
+interface Ipv4Range {
+  readonly cidr: string;
+  /** Its first address, and its last: by that one the host speaks to Machines where its own won't do. */
+  readonly router: string;
+  readonly host: string;
+}
+
+/** The /18 of private IPv4 addresses of this network. */
+export function ipv4RangeFor(id: string): Ipv4Range {
   const base = 0x6440_0000 + Number.parseInt(id.slice(-2), 16) * 0x4000;
-  return { cidr: `${ipv4(base)}/18`, router: ipv4(base + 1) };
+  return { cidr: `${ipv4(base)}/18`, router: ipv4(base + 1), host: ipv4(base + 0x3fff) };
 }
 
 function ipv4(value: number): string {

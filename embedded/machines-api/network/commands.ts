@@ -67,7 +67,7 @@ export function routerCommands(
   nodeAddresses: readonly string[],
 ): readonly string[] {
   const device = plan.routerInterface;
-  const { cidr, router } = ipv4RangeFor(plan.id);
+  const { cidr, router, host } = ipv4RangeFor(plan.id);
   const viaHost = `via ${plan.hostLink} dev ${device}`;
   return [
     "link set lo up",
@@ -81,6 +81,7 @@ export function routerCommands(
     "route replace unreachable ::/0 metric 4096",
     `route replace 0.0.0.0/0 via inet6 ${plan.hostLink} dev ${device}`,
     `route replace unreachable ${cidr}`,
+    `route replace ${host}/32 via inet6 ${plan.hostLink} dev ${device}`,
   ];
 }
 

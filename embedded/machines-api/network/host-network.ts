@@ -61,6 +61,8 @@ export function hostNetwork(
 
     async remove(signal) {
       await withdrawEgress(plan, signal);
+      // What the role proxy keeps on the host for NodePorts.
+      await tryProgram(["nft", "delete", "table", "inet", plan.nftTable], signal);
       // Both ends of the link vanish with either; the namespace takes what else is in it along.
       await tryProgram(["ip", "link", "del", plan.hostInterface], signal);
       await tryProgram(["ip", "netns", "del", plan.routerNetns], signal);
