@@ -14,6 +14,7 @@ const MACHINES_API: RoleChild = { name: "machines-api", afterApi: false, graceMs
 const KUBELET: RoleChild = { name: "kubelet", afterApi: true, graceMs: 3_000 };
 const CLOUD_CONTROLLER: RoleChild = { name: "cloud-controller", afterApi: true, graceMs: 2_000 };
 const DNS: RoleChild = { name: "dns", afterApi: true, graceMs: 2_000 };
+const PROXY: RoleChild = { name: "proxy", afterApi: true, graceMs: 2_000 };
 
 /** How this very program is started again for one of its roles. */
 export interface Self {
@@ -43,6 +44,6 @@ export function roleChildren(self: Self, machines: "embedded" | "fly", apiChild:
     graceMs,
   });
   return machines === "embedded"
-    ? { first: [child(MACHINES_API)], last: [child(KUBELET), child(CLOUD_CONTROLLER), child(DNS)] }
+    ? { first: [child(MACHINES_API)], last: [KUBELET, CLOUD_CONTROLLER, DNS, PROXY].map(child) }
     : { first: [], last: [child(KUBELET), child(CLOUD_CONTROLLER)] };
 }

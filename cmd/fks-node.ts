@@ -13,6 +13,7 @@ import { kubeconfigCommand } from "./kubeconfig.ts";
 import { kubectlCommand } from "./kubectl.ts";
 import { kubeletCommand } from "./kubelet.ts";
 import { machinesApiCommand } from "./machines-api.ts";
+import { proxyCommand } from "./proxy.ts";
 import { resetCommand } from "./reset.ts";
 import { restoreCommand } from "./restore.ts";
 import { controlPlaneCommand, serveCommand } from "./serve.ts";
@@ -40,6 +41,7 @@ const COMMANDS: readonly Command[] = [
   kubeletCommand(),
   cloudControllerCommand(),
   dnsCommand(),
+  proxyCommand(),
 ];
 
 const program = new Command("fks-node")

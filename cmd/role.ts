@@ -9,7 +9,7 @@ import { type Config, environment, loadConfig } from "./config.ts";
 import { CONFIG_FIELDS } from "./config-fields.ts";
 import { type DataPaths, dataPathsFor, roleSocketFor } from "./paths.ts";
 
-export type RoleName = "machines-api" | "kubelet" | "cloud-controller" | "dns";
+export type RoleName = "machines-api" | "kubelet" | "cloud-controller" | "dns" | "proxy";
 
 /** What every role starts with. */
 export interface Role {

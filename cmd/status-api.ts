@@ -30,7 +30,7 @@ import { ensureToken, readToken } from "./tokens.ts";
 const HOST = "127.0.0.1";
 const FIRST_PORT = 4290;
 const NODES_TIMEOUT_MS = 1_000;
-const ROLES = ["machines-api", "kubelet", "cloud-controller", "dns"] as const;
+const ROLES = ["machines-api", "kubelet", "cloud-controller", "dns", "proxy"] as const;
 
 interface StatusApiOptions {
   readonly config: Config;

@@ -48,7 +48,7 @@ describe.each(Object.keys(MAY_IMPORT))("%s/", (layer) => {
 });
 
 /** Where a role is put together; docs/adr/0003 says why there is one file for each. */
-const WIRES = new Set(["cmd/kubelet.ts", "cmd/dns.ts"]);
+const WIRES = new Set(["cmd/kubelet.ts", "cmd/dns.ts", "cmd/proxy.ts"]);
 
 test("only a role's own file names two adapters", async () => {
   const naming: string[] = [];

@@ -1,5 +1,6 @@
 // Command api-client is what any in-cluster program does: it finds the API server, the CA and its
-// token where Kubernetes puts them, and asks for the path given as its argument.
+// token where Kubernetes puts them, and asks for the path given as its argument. A URL is asked as it
+// is, for those whose image has no program that does.
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -20,10 +22,25 @@ func main() {
 	if len(os.Args) > 1 {
 		path = os.Args[1]
 	}
-	if err := ask(path); err != nil {
+	do := ask
+	if strings.HasPrefix(path, "http://") {
+		do = page
+	}
+	if err := do(path); err != nil {
 		fmt.Fprintln(os.Stderr, "api-client:", err)
 		os.Exit(1)
 	}
+}
+
+func page(url string) error {
+	client := http.Client{Timeout: 5 * time.Second}
+	response, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(os.Stdout, response.Body)
+	return err
 }
 
 func ask(path string) error {
