@@ -5,6 +5,7 @@ import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { ClusterObjects } from "#core/ports/cluster.ts";
 import type { KubernetesClient } from "./client.ts";
 import { type Decode, decoderOf } from "./decode.ts";
+import { claimFrom, volumeFrom } from "./volume-codec.ts";
 
 /** How often, and after how long, a Node asks again for what a Pod just given to it needs. */
 const LAG_RETRIES_MS = [50, 100, 200, 400];
@@ -89,16 +90,22 @@ export function kubernetesClusterObjects(options: KubernetesClusterObjectsOption
     if (node !== undefined) return node;
     throw new FksError("Forbidden", `the Pod "${metadata.name}" runs on no Node of ours`);
   };
+  const asNode = async <T>(
+    pod: Pod,
+    path: string,
+    decode: Decode<T>,
+    signal: AbortSignal,
+  ): Promise<T | undefined> => {
+    const node = nodeOf(pod);
+    return despiteLag(() => unlessNotFound(() => node.get(path, decode, signal)), clock, signal);
+  };
   const ofPod = async <T>(
     pod: Pod,
     name: string,
     decode: Decode<T>,
     signal: AbortSignal,
-  ): Promise<T | undefined> => {
-    const path = `${namespacePath(pod.metadata.namespace)}/${name}`;
-    const node = nodeOf(pod);
-    return despiteLag(() => unlessNotFound(() => node.get(path, decode, signal)), clock, signal);
-  };
+  ): Promise<T | undefined> =>
+    asNode(pod, `${namespacePath(pod.metadata.namespace)}/${name}`, decode, signal);
 
   return {
     async clusterUid(signal) {
@@ -107,6 +114,9 @@ export function kubernetesClusterObjects(options: KubernetesClusterObjectsOption
     },
     configMap: (pod, name, signal) => ofPod(pod, `configmaps/${name}`, configMapFrom, signal),
     secret: (pod, name, signal) => ofPod(pod, `secrets/${name}`, secretFrom, signal),
+    claim: (pod, name, signal) => ofPod(pod, `persistentvolumeclaims/${name}`, claimFrom, signal),
+    persistentVolume: (pod, name, signal) =>
+      asNode(pod, `/api/v1/persistentvolumes/${name}`, volumeFrom, signal),
     async services(inNamespace, signal) {
       // The API server answers from its memory: Pods come in bursts, Services do not.
       const query = { resourceVersion: "0" };

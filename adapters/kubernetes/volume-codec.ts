@@ -39,9 +39,17 @@ const claimStatus = z
   .default({ phase: "Pending", capacity: "", conditions: [] })
   .transform(({ capacity, ...status }) => ({ ...status, storage: capacity }));
 
+const owner = z.object({
+  apiVersion: z.string(),
+  kind: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  controller: z.boolean().exactOptional(),
+});
+
 export const claimFrom = decoderOf<PersistentVolumeClaim>(
   z.object({
-    metadata: namespacedMeta,
+    metadata: namespacedMeta.extend({ ownerReferences: z.array(owner).default([]) }),
     spec: claimSpec.transform(({ resources, dataSource, dataSourceRef, ...spec }) => ({
       ...spec,
       storage: resources,

@@ -224,6 +224,8 @@ export interface PodVolume {
     readonly reference?: string;
     readonly pullPolicy?: "Always" | "IfNotPresent" | "Never";
   };
+  readonly persistentVolumeClaim?: { readonly claimName?: string; readonly readOnly?: boolean };
+  readonly ephemeral?: { readonly volumeClaimTemplate?: unknown };
   readonly projected?: {
     readonly defaultMode?: number;
     readonly sources?: readonly VolumeProjection[];

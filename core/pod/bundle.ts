@@ -9,6 +9,7 @@ import { expand } from "../kube/expansion.ts";
 import type { Container, Pod } from "../kube/pod.ts";
 import { timeOf } from "../kube/time.ts";
 import { hooksFor, probesFor } from "./actions.ts";
+import { readOnlyClaims } from "./claims.ts";
 import { type Member, membersOf } from "./container-roles.ts";
 import { type ApiServerAddress, type EnvResult, type EnvSources, envFor } from "./env.ts";
 import { type MountsResult, mountsFor } from "./mounts.ts";
@@ -84,7 +85,7 @@ function containerFor(pod: Pod, container: Container, at: EnvSources): Container
   const cmd = (args ?? (command === undefined ? undefined : []))?.map((word) =>
     expand(word, variables),
   );
-  const mounts = mountsFor(container, variables);
+  const mounts = mountsFor(container, variables, readOnlyClaims(pod));
   return {
     ...refusedFor(found, mounts),
     env,

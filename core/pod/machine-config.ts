@@ -12,6 +12,7 @@ import { fieldValueFor } from "../kube/field-ref.ts";
 import type { Container, Pod } from "../kube/pod.ts";
 import { wholeOf } from "../kube/quantity.ts";
 import { portFor, portRefsOf } from "./actions.ts";
+import { claimFindings, isClaim, machineMountsFor } from "./claims.ts";
 import { type Member, membersOf, restartPolicyFor } from "./container-roles.ts";
 import { type ClusterDns, dnsConfigFor } from "./dns-config.ts";
 import { type ApiServerAddress, apiServerEnv } from "./env.ts";
@@ -51,18 +52,23 @@ const RESTART_POLICY = { Always: "always", OnFailure: "on-failure", Never: "no" 
 const DEFAULT_GRACE_SECONDS = 30;
 const MIB = 2 ** 20;
 
-/** The Machine that runs `pod`, or every reason why none can. Pure and total. */
+/**
+ * The Machine that runs `pod`, or every reason why none can; a mount of a claim still lacks its
+ * volume (`withClaimedVolumes`). Pure and total.
+ */
 export function machineConfigFor(pod: Pod, context: TranslationContext): Translation {
   const { refused, approximated } = findingsFor(pod, context.capabilities);
   const size = sizeFor(pod);
   const reasons = [...refused, ...("refused" in size ? size.refused : [])];
   reasons.push(...unknownPorts(pod));
-  if (context.capabilities === "fly") reasons.push(...lateReferences(pod));
+  const onFly = context.capabilities === "fly" ? claimFindings(pod) : undefined;
+  if (onFly !== undefined) reasons.push(...lateReferences(pod), ...onFly.refused);
   if (reasons.length > 0 || "refused" in size) return { ok: false, refused: reasons };
 
   const stamps = stampsFor(pod, context.clusterUid);
   const hasProtocol = context.capabilities === "machine-protocol";
   const volumes = volumesFor(pod, hasProtocol);
+  const mounts = machineMountsFor(pod, hasProtocol);
   const graceSeconds = pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
   const maxSeconds = hasProtocol ? Number.POSITIVE_INFINITY : FLY_GRACE_MAX_SECONDS;
   return {
@@ -72,11 +78,12 @@ export function machineConfigFor(pod: Pod, context: TranslationContext): Transla
       guest: size.guest,
       containers: membersOf(pod).map((member) => containerFor(pod, member, context)),
       ...(volumes.length === 0 ? {} : { volumes }),
+      ...(mounts.length === 0 ? {} : { mounts }),
       stop_config: { signal: "SIGTERM", timeout: `${Math.min(graceSeconds, maxSeconds)}s` },
       dns: dnsConfigFor(pod, context.dns),
       auto_destroy: false,
     },
-    approximated: [...approximated, ...size.approximated],
+    approximated: [...approximated, ...(onFly?.approximated ?? []), ...size.approximated],
   };
 }
 
@@ -216,6 +223,7 @@ function isAddressOfPod(fieldPath: string | undefined): boolean {
 function volumesFor(pod: Pod, hasProtocol: boolean): readonly ContainerVolume[] {
   return (pod.spec.volumes ?? []).flatMap((volume): readonly ContainerVolume[] => {
     const { name, emptyDir, image } = volume;
+    if (isClaim(volume)) return [];
     const comesLater = isFilesVolume(volume) || image !== undefined;
     if (comesLater && !hasProtocol) return [];
     if (comesLater) return [{ name, temp_dir: { storage_type: "memory" } }];
@@ -228,5 +236,6 @@ function volumesFor(pod: Pod, hasProtocol: boolean): readonly ContainerVolume[] 
 }
 
 function isEmptyDir(pod: Pod, volume: string): boolean {
-  return pod.spec.volumes?.some((one) => one.name === volume && !isFilesVolume(one)) === true;
+  const found = pod.spec.volumes?.find(({ name }) => name === volume);
+  return found !== undefined && !isFilesVolume(found) && !isClaim(found);
 }

@@ -7,17 +7,19 @@ export type MountsResult =
   /** Why the container cannot start, in the kubelet's words. */
   | { readonly ok: false; readonly message: string };
 
-/** The container's mounts; expressions take the container's own variables, and all must be there. */
+/** The container's mounts, `readOnlyVolumes` never to be written to; expressions take the container's own variables, and all must be there. */
 export function mountsFor(
   { volumeMounts = [] }: Container,
   variables: ReadonlyMap<string, string>,
+  readOnlyVolumes: ReadonlySet<string> = new Set(),
 ): MountsResult {
   const mounts: ContainerMount[] = [];
   for (const mount of volumeMounts) {
     const found = subPathFor(mount, variables);
     if ("message" in found) return { ok: false, message: found.message };
-    const { name, mountPath: path, readOnly } = mount;
-    mounts.push({ name, path, ...found, ...(readOnly === true ? { readOnly } : {}) });
+    const { name, mountPath: path } = mount;
+    const readOnly = mount.readOnly === true || readOnlyVolumes.has(name);
+    mounts.push({ name, path, ...found, ...(readOnly ? { readOnly } : {}) });
   }
   return { ok: true, mounts };
 }

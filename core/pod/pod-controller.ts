@@ -6,6 +6,7 @@ import type { Apps } from "../ports/apps.ts";
 import { sleep } from "../ports/clock.ts";
 import type { Namespaces } from "../ports/namespaces.ts";
 import type { PodEvents } from "../ports/pods.ts";
+import { claimResolver } from "./claim-resolver.ts";
 import { eventTeller } from "./event-teller.ts";
 import { keyOfStamps, stampsOf } from "./identity.ts";
 import { type LaunchRoom, launchGate } from "./launch-gate.ts";
@@ -25,7 +26,7 @@ const CLUSTER_RETRY_MS = 1_000;
 
 export type PodControllerDeps = Omit<
   ReconcileDeps,
-  "view" | "namespaceApps" | "resolve" | "teller" | "gate"
+  "view" | "namespaceApps" | "resolve" | "resolveClaims" | "teller" | "gate"
 > & {
   /** Where creates have to wait for a call budget; absent: as many at once as there are workers. */
   readonly launchRoom?: LaunchRoom;
@@ -67,6 +68,7 @@ export function podController(deps: PodControllerDeps): PodController {
     teller,
     namespaceApps: namespaceApps(deps),
     resolve: podResolver(cluster, clock),
+    resolveClaims: claimResolver(cluster),
     gate: launchGate(deps.launchRoom ?? { perNamespace: WORKERS, total: WORKERS }, touch),
   });
 

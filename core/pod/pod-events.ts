@@ -36,6 +36,13 @@ export function launchFailedEvent(message: string, nowMs: number): PodEvent {
   return event("launch", "Warning", "FailedCreatePodSandBox", text, nowMs);
 }
 
+/** Another Machine has a volume that this Pod's is to have. */
+export function volumeHeldEvent(volumes: readonly string[], why: string, nowMs: number): PodEvent {
+  const names = volumes.map((name) => `"${name}"`).join(", ");
+  const message = `Multi-Attach error for volume ${names} Volume is already used by another Machine: ${why}`;
+  return event("held", "Warning", "FailedAttachVolume", message, nowMs);
+}
+
 export function mountFailedEvent(message: string, nowMs: number): PodEvent {
   return event("mount", "Warning", "FailedMount", message, nowMs);
 }

@@ -18,6 +18,8 @@ function clusterOf(parts: Partial<ClusterObjects>): ClusterObjects {
     configMap: unused,
     secret: unused,
     podToken: unused,
+    claim: async () => undefined,
+    persistentVolume: async () => undefined,
     services: async () => [],
     ...parts,
   };

@@ -1,3 +1,4 @@
+import type { PersistentVolume, PersistentVolumeClaim } from "../kube/persistent-volume.ts";
 import type { Pod } from "../kube/pod.ts";
 
 /** What a Pod's translation needs to ask the API server, beside the Pod itself. */
@@ -8,6 +9,14 @@ export interface ClusterObjects {
   configMap(pod: Pod, name: string, signal: AbortSignal): Promise<ConfigMapView | undefined>;
   /** The same for a Secret. */
   secret(pod: Pod, name: string, signal: AbortSignal): Promise<SecretView | undefined>;
+  /** A claim the Pod mounts, asked for as the Pod's Node; `undefined` only for a 404. */
+  claim(pod: Pod, name: string, signal: AbortSignal): Promise<PersistentVolumeClaim | undefined>;
+  /** The volume such a claim is bound to; the same. */
+  persistentVolume(
+    pod: Pod,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<PersistentVolume | undefined>;
   /** Every Service of the namespace. */
   services(namespace: string, signal: AbortSignal): Promise<readonly ServiceView[]>;
   /** A token bound to this very Pod (TokenRequest), asked for as the Pod's Node. */

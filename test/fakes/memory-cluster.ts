@@ -1,4 +1,5 @@
 import { FksError } from "#core/errors.ts";
+import type { PersistentVolume, PersistentVolumeClaim } from "#core/kube/persistent-volume.ts";
 import type { Pod, PodStatus } from "#core/kube/pod.ts";
 import { timeOf } from "#core/kube/time.ts";
 import { keyFor } from "#core/pod/identity.ts";
@@ -42,6 +43,8 @@ export interface MemoryCluster {
   readonly setConfigMap: (key: string, data: Readonly<Record<string, string>> | undefined) => void;
   /** Values as text; `undefined` deletes it. */
   readonly setSecret: (key: string, data: Readonly<Record<string, string>> | undefined) => void;
+  readonly setClaim: (claim: PersistentVolumeClaim) => void;
+  readonly setVolume: (volume: PersistentVolume) => void;
   readonly setServices: (namespace: string, all: readonly ServiceView[]) => void;
   readonly tokens: () => number;
   /** Reads of ConfigMaps and Secrets so far: `configmap default/x`. */
@@ -62,6 +65,8 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
   const configMaps = new Map<string, ConfigMapView>();
   const secrets = new Map<string, SecretView>();
   const services = new Map<string, readonly ServiceView[]>();
+  const claims = new Map<string, PersistentVolumeClaim>();
+  const volumes = new Map<string, PersistentVolume>();
   const reads: string[] = [];
   const namespaces = memoryNamespaces(() => clusterUid);
   for (const name of ["kube-system", "default"]) namespaces.make(name);
@@ -150,6 +155,8 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
       reads.push(`configmap ${metadata.namespace}/${name}`);
       return configMaps.get(`${metadata.namespace}/${name}`);
     },
+    claim: async ({ metadata }, name) => claims.get(`${metadata.namespace}/${name}`),
+    persistentVolume: async (_pod, name) => volumes.get(name),
     async services(namespace) {
       return services.get(namespace) ?? [];
     },
@@ -209,6 +216,9 @@ export function memoryCluster({ clock, uid = "cluster-1" }: MemoryClusterOptions
     },
     setConfigMap,
     setSecret,
+    setClaim: (claim) =>
+      void claims.set(`${claim.metadata.namespace}/${claim.metadata.name}`, claim),
+    setVolume: (volume) => void volumes.set(volume.metadata.name, volume),
     setServices: (namespace, all) => void services.set(namespace, all),
     tokens: () => tokens,
     reads,

@@ -122,7 +122,10 @@ export const POD_FIELDS: readonly PodField[] = [
   carried("spec.securityContext.fsGroup", "It owns the volumes, and every process is in it.", {
     fly: ["refused", "Files of volumes keep the owner root."],
   }),
-  carried("spec.securityContext.fsGroupChangePolicy", "Volumes of a Machine always start afresh."),
+  carried(
+    "spec.securityContext.fsGroupChangePolicy",
+    "A claim's files go to the group once, when their folder is not its own; other volumes start afresh.",
+  ),
   carried("spec.securityContext.supplementalGroups", "Every process is in them.", {
     fly: ["refused", "The image's groups are the container's."],
   }),

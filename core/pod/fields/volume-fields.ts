@@ -1,8 +1,7 @@
-import { carried, type PodField, refused, type Values } from "./field.ts";
+import { carried, type PodField, refused, TRUE, type Values } from "./field.ts";
 
 /** Volume sources that no Machine has, by the sentence that says why. */
 const REFUSED_SOURCES: Readonly<Record<string, readonly string[]>> = {
-  "Claims are not carried yet.": ["persistentVolumeClaim", "ephemeral"],
   "A Machine cannot see the host's files.": ["hostPath"],
   "A Machine has no driver for it.": [
     "csi",
@@ -45,6 +44,8 @@ const OTHER_FIELD: Values = {
   has: (value) => value !== "metadata.namespace",
 };
 
+const CLAIM = "The Pod waits until it is bound, then its Machine has the Fly volume.";
+
 function fed(path: string, sentence: string, values?: Values): PodField {
   return carried(path, sentence, {
     fly: ["refused", NO_FILES],
@@ -85,6 +86,12 @@ export const VOLUME_FIELDS: readonly PodField[] = [
   fed("projected.sources[].downwardAPI.items[].resourceFieldRef", "A number, rounded up."),
   fed("image.reference", "The image's files, read-only; nothing in them is run."),
   fed("image.pullPolicy", "As a kubelet follows it, at each start of a container."),
+  carried("persistentVolumeClaim.claimName", CLAIM),
+  carried("persistentVolumeClaim.readOnly", "No container can write to it.", {
+    fly: ["approximated", "The containers can write to it."],
+    values: TRUE,
+  }),
+  carried("ephemeral.volumeClaimTemplate", `A claim of the Pod's own. ${CLAIM}`),
   refused("projected.sources[].clusterTrustBundle", "Trust bundles are not carried."),
   refused("projected.sources[].podCertificate", "Certificates for Pods are not issued."),
   ...Object.entries(REFUSED_SOURCES).flatMap(([sentence, sources]) =>

@@ -9,10 +9,7 @@ import { memoryOf } from "../pod-memory.ts";
 import { pullCredentialsFor } from "../pull-credentials.ts";
 import type { Resolution, ResolvedSources } from "../resolve.ts";
 import { type ReconcileDeps, refOf, type Taken, type Turn } from "./turn.ts";
-
-/** How long a volume that cannot be there is waited for, as in the kubelet. */
-const MOUNT_RETRY_FIRST_MS = 500;
-const MOUNT_RETRY_MAX_MS = 122_000;
+import { waitForVolume } from "./wait-for-volume.ts";
 
 /** Gives the Machine what its containers wait for; `early` when it is known already. */
 export async function deliver(
@@ -22,17 +19,14 @@ export async function deliver(
   early: Resolution | undefined,
   signal: AbortSignal,
 ): Promise<Taken> {
-  const { protocol, resolve, teller } = deps;
+  const { protocol, resolve } = deps;
   const { pod, nowMs } = turn.world;
   if (protocol === undefined) return {};
 
   const own = memoryOf(turn.memory, machine.machine.id);
   const resolution = early ?? (await resolve(pod, signal));
   if (!resolution.ok) {
-    teller.tell(pod, mountFailedEvent(resolution.missing, nowMs));
-    const failures = own.mountFailures ?? 0;
-    own.mountFailures = failures + 1;
-    return { recheckInMs: Math.min(MOUNT_RETRY_FIRST_MS * 2 ** failures, MOUNT_RETRY_MAX_MS) };
+    return waitForVolume(deps, turn, mountFailedEvent(resolution.missing, nowMs));
   }
   const parcel = parcelFor(deps, turn, machine, resolution.sources);
   await protocol.deliver(refOf(machine), parcel.bundle, signal);

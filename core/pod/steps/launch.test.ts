@@ -82,3 +82,22 @@ test("nothing is removed while another control plane answers", async () => {
   await launch(deps, request, never);
   expect(world.all()).toHaveLength(1);
 });
+
+test("a volume that another Machine has is waited for, and told by whom", async () => {
+  const { world, deps } = place();
+  const asked = { name: "data", region: "local-a", size_gb: 1 };
+  const { id: volume } = await world.volumes.create("app", asked, never);
+  const config = { ...own, mounts: [{ volume, path: "/data" }] };
+  const other = await deps.machines.create(
+    "app",
+    { name: "other", region: "local-a", config },
+    never,
+  );
+
+  expect(await launch(deps, { ...request, config }, never)).toEqual({
+    outcome: "held",
+    why: `volume ${volume} is already attached to machine ${other.id}`,
+  });
+  world.destroy(other.id);
+  expect(await launch(deps, { ...request, config }, never)).toMatchObject({ outcome: "launched" });
+});

@@ -27,7 +27,9 @@ export interface LaunchRequest {
 export type Launched =
   | { readonly outcome: "launched" | "adopted"; readonly sighting: Sighting }
   /** The name is taken; `why` says by whom. Try again later. */
-  | { readonly outcome: "taken"; readonly why: string };
+  | { readonly outcome: "taken"; readonly why: string }
+  /** Another Machine still has one of its volumes. Try again later. */
+  | { readonly outcome: "held"; readonly why: string };
 
 /**
  * One Machine for the Pod, whatever happened before: the name is a function of the Pod and unique
@@ -51,7 +53,14 @@ export async function launch(
     const machine = await machines.create(app, { name, region, config }, signal);
     return { outcome: "launched", sighting: { app, machine } };
   } catch (error) {
-    if (FksError.is(error, "Conflict")) return whoseName(deps, app, pod, signal);
+    if (FksError.is(error, "Conflict")) {
+      const met = await whoseName(deps, app, pod, signal);
+      if (met !== undefined) return met;
+      const isHeld = (config.mounts ?? []).length > 0;
+      return isHeld
+        ? { outcome: "held", why: error.message }
+        : { outcome: "taken", why: "a Machine that is not listed yet" };
+    }
     if (FksError.is(error, "NotFound")) namespaceApps.forget(namespace);
     throw error;
   }
@@ -70,17 +79,17 @@ async function own(
   return found.find(({ state }) => state !== "destroyed" && state !== "destroying");
 }
 
-/** The name is taken. Our own Machine is adopted, one of a Pod that is gone is removed. */
+/** Who has the name, undefined when nobody is listed with it. Our own Machine is adopted, one of a Pod that is gone is removed. */
 async function whoseName(
   deps: LaunchDeps,
   app: string,
   pod: Pod,
   signal: AbortSignal,
-): Promise<Launched> {
+): Promise<Launched | undefined> {
   const { machines, pods, cluster, clusterUid } = deps;
   const { namespace, name, uid } = pod.metadata;
   const machine = await named(machines, app, name, signal);
-  if (machine === undefined) return { outcome: "taken", why: "a Machine that is not listed yet" };
+  if (machine === undefined) return undefined;
 
   const stamps = stampsOf(machine);
   if (stamps?.fks_cluster !== clusterUid) {

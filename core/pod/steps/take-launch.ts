@@ -1,16 +1,24 @@
 import { FksError } from "../../errors.ts";
 import type { MachineConfig } from "../../fly/machine.ts";
 import type { Pod } from "../../kube/pod.ts";
+import { withClaimedVolumes } from "../claims.ts";
 import { isFinal, membersOf, statusesOf } from "../container-roles.ts";
 import { keyFor } from "../identity.ts";
 import { RESTARTS_KEY } from "../machine-config.ts";
 import type { Sighting } from "../machine-view.ts";
 import { hasRun, type Step } from "../plan.ts";
-import { approximatedEvent, launchFailedEvent, sandboxChangedEvent } from "../pod-events.ts";
+import {
+  approximatedEvent,
+  launchFailedEvent,
+  mountFailedEvent,
+  sandboxChangedEvent,
+  volumeHeldEvent,
+} from "../pod-events.ts";
 import type { Resolution } from "../resolve.ts";
 import { deliver } from "./deliver.ts";
 import { launch } from "./launch.ts";
 import { type ReconcileDeps, SOON_MS, type Taken, type Turn } from "./turn.ts";
+import { waitForVolume } from "./wait-for-volume.ts";
 
 type LaunchStep = Extract<Step, { do: "launch" }>;
 
@@ -47,7 +55,13 @@ async function launchNow(
   const { world, memory, place } = turn;
   const { pod, nowMs } = world;
   const { isAmbiguous } = memory;
-  const config = forAnotherTime(translation.config, pod);
+  const claims = await deps.resolveClaims(pod, place.region, signal);
+  if (!claims.ok) return waitForVolume(deps, turn, mountFailedEvent(claims.missing, nowMs));
+  const config = withClaimedVolumes(
+    forAnotherTime(translation.config, pod),
+    claims.volumes,
+    protocol !== undefined,
+  );
 
   // A cut connection, a deadline: whatever ends the call leaves the question open.
   memory.isAmbiguous = true;
@@ -62,6 +76,11 @@ async function launchNow(
   }
 
   memory.isAmbiguous = false;
+  if (launched.outcome === "held") {
+    const names = [...claims.volumes.keys()];
+    return waitForVolume(deps, turn, volumeHeldEvent(names, launched.why, nowMs));
+  }
+  delete memory.machine.mountFailures;
   const { sighting } = launched;
   view.put(sighting);
   if (hasRun(pod)) teller.tell(pod, sandboxChangedEvent(sighting.machine.id, nowMs));

@@ -9,6 +9,7 @@ import type { Log } from "../../ports/log.ts";
 import type { MachineProtocol } from "../../ports/machine-protocol.ts";
 import type { Machines } from "../../ports/machines.ts";
 import type { Pods } from "../../ports/pods.ts";
+import type { ResolveClaims } from "../claim-resolver.ts";
 import type { ClusterDns } from "../dns-config.ts";
 import type { ApiServerAddress } from "../env.ts";
 import type { EventTeller } from "../event-teller.ts";
@@ -38,6 +39,7 @@ export interface ReconcileDeps {
   readonly cluster: ClusterObjects;
   readonly namespaceApps: NamespaceApps;
   readonly resolve: Resolve;
+  readonly resolveClaims: ResolveClaims;
   readonly gate: LaunchGate;
   readonly teller: EventTeller;
   /** Why a Node that is short of something takes no new Pod like this one; absent: it takes all. */
