@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { dataPathsFor } from "#cmd/paths.ts";
 import type { Pod } from "#core/kube/pod.ts";
 import { machineIdOf } from "#core/kubelet/kept-logs.ts";
@@ -14,7 +17,11 @@ const SCALED_MS = 180_000;
 const FORGOTTEN_MS = 30_000;
 
 interface Summary {
-  readonly node: { readonly nodeName: string; readonly memory: { workingSetBytes: number } };
+  readonly node: {
+    readonly nodeName: string;
+    readonly memory: { workingSetBytes: number };
+    readonly fs: { capacityBytes: number };
+  };
   readonly pods: readonly {
     readonly podRef: { readonly name: string };
     readonly cpu: { readonly usageCoreNanoSeconds: number };
@@ -192,6 +199,37 @@ describe("the kubelet API and metrics", () => {
     });
   });
 
+  test("kubectl cp carries large files and folders, both ways", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "fks-cp-"));
+    try {
+      const large = Buffer.concat(
+        Array.from({ length: 512 }, () => crypto.getRandomValues(Buffer.alloc(65_536))),
+      );
+      mkdirSync(join(folder, "there/deep"), { recursive: true });
+      writeFileSync(join(folder, "there/large"), large);
+      writeFileSync(join(folder, "there/deep/small"), "small\n", { mode: 0o640 });
+      await cluster.kubectl(["cp", join(folder, "there"), "web:/copied"]);
+      const look = [
+        "exec",
+        "web",
+        "--",
+        "sh",
+        "-c",
+        "stat -c %a-%s /copied/large /copied/deep/small",
+      ];
+      expect(await cluster.kubectl(look)).toBe(`644-${large.length}\n640-6\n`);
+
+      await cluster.kubectl(["cp", "web:/copied", join(folder, "back")]);
+      expect(readFileSync(join(folder, "back/large")).equals(large)).toBe(true);
+      expect(readFileSync(join(folder, "back/deep/small"), "utf8")).toBe("small\n");
+      const missing = await cluster.tryKubectl(["cp", "web:/nosuch", join(folder, "none")]);
+      expect(missing.exitCode).not.toBe(0);
+      expect(missing.stderr).toContain("nosuch");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   test("logs of the run before, and of a time since, are there", async () => {
     const script = "echo run $(cat /v/n 2>/dev/null || echo 0); echo 1 >> /v/n; sleep 1; exit 1";
     await cluster.apply(
@@ -269,6 +307,13 @@ describe("the kubelet API and metrics", () => {
       expect(told.cpu.usageCoreNanoSeconds).toBeGreaterThan(0);
       expect(told.memory.workingSetBytes).toBeGreaterThan(10_000);
       expect(node.memory.workingSetBytes).toBeGreaterThanOrEqual(told.memory.workingSetBytes);
+      const rest = { capacityBytes: node.fs.capacityBytes, inodesFree: expect.any(Number) };
+      const disk = { usedBytes: expect.any(Number), inodesUsed: expect.any(Number), ...rest };
+      expect(node).toMatchObject({ fs: disk, rlimit: { curproc: expect.any(Number) } });
+      expect(told).toMatchObject({
+        containers: [{ name: "web", rootfs: disk, logs: disk }],
+        "ephemeral-storage": disk,
+      });
     });
 
     test("Prometheus finds the names it knows", async () => {
