@@ -52,6 +52,18 @@ test("an image of a volume is named as such, also while its pull is backed off",
   ]);
 });
 
+test.each([
+  ["ErrImageNeverPull", ["ErrImageNeverPull: words", "Failed: Error: ErrImageNeverPull"]],
+  ["InvalidImageName", ["InspectFailed: words", "Failed: Error: InvalidImageName"]],
+  ["CreateContainerError", ["Failed: Error: words"]],
+  ["CreateContainerConfigError", ["Failed: Error: words"]],
+])("%s gives the kubelet's events", (reason, events) => {
+  const failure = { reason, message: "words", isWorthRetrying: true };
+  const { containerEvents } = containerFailed(startedMachine(POD), "app", failure, 0);
+
+  expect(containerEvents.map(({ reason: told, message }) => `${told}: ${message}`)).toEqual(events);
+});
+
 test("a name that is none is not tried again", () => {
   const failure = { reason: "InvalidImageName", message: "bad", isWorthRetrying: false };
 

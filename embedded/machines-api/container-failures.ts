@@ -49,14 +49,21 @@ export function containerFailed(
     notBeforeMs: nowMs + backOffMs,
     ...(reason === "ErrImagePull" ? { next: backOffOf(image, message, nowMs) } : {}),
   };
-  const detail = reason === "ErrImagePull" ? `Failed to pull image "${image}": ` : "";
-  const first = told(
+  return eventsOf(failure, image).reduce(
+    (known, event) => told(known, name, event, nowMs),
     withContainer(record, waiting),
-    name,
-    warning("Failed", `${detail}${message}`),
-    nowMs,
   );
-  return told(first, name, warning("Failed", `Error: ${reason}`), nowMs);
+}
+
+/** The kubelet tells of an image what is the matter and then the reason; of all else what is the matter. */
+function eventsOf({ reason, message }: ContainerFailure, image: string) {
+  const what = {
+    ErrImagePull: warning("Failed", `Failed to pull image "${image}": ${message}`),
+    ErrImageNeverPull: warning("ErrImageNeverPull", message),
+    InvalidImageName: warning("InspectFailed", message),
+  }[reason];
+  if (what === undefined) return [warning("Failed", `Error: ${message}`)];
+  return [what, warning("Failed", `Error: ${reason}`)];
 }
 
 /** Its bundle says why it is not to be started; another bundle may say something else. */

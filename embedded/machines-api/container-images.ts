@@ -101,7 +101,9 @@ async function imageFor(
 function pullFailureOf(error: unknown, reference: string): ContainerFailure {
   const message = messageOf(error);
   if (FksError.is(error, "InvalidInput")) {
-    return { reason: "InvalidImageName", image: reference, message, isWorthRetrying: false };
+    const why = message.replace(/^InvalidImageName: /, "");
+    const text = `Failed to apply default image tag "${reference}": couldn't parse image name "${reference}": ${why}`;
+    return { reason: "InvalidImageName", image: reference, message: text, isWorthRetrying: false };
   }
   if (FksError.is(error, "NotFound") && message.startsWith("ErrImageNeverPull")) {
     const text = `Container image "${reference}" is not present with pull policy of Never`;
