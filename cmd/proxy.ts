@@ -18,6 +18,7 @@ import { withNetns } from "#embedded/machines-api/network/netns.ts";
 import { examples } from "./help.ts";
 import { embeddedUrl } from "./machines-access.ts";
 import { type ProxyMetrics, proxyMetrics } from "./proxy-metrics.ts";
+import { POLICY_RULES, type PolicyPart, policyPart } from "./proxy-policies.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
 import { type RoleAccess, roleAccess } from "./role-access.ts";
 import { routerNetnsPath, watchRouterNetns } from "./router-netns.ts";
@@ -29,6 +30,7 @@ const USER = "fks-node-proxy";
 const RULES: readonly Rule[] = [
   { apiGroups: [""], resources: ["services"], verbs: ["list", "watch"] },
   { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list", "watch"] },
+  ...POLICY_RULES,
 ];
 
 /** `fks-node proxy`: keeps the kernel's tables by which Services are reached. */
@@ -51,6 +53,7 @@ interface State {
 interface Parts {
   readonly table: RoutingTable;
   readonly keeper: RouteKeeper;
+  readonly policies: PolicyPart;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -66,6 +69,7 @@ async function runProxy(role: Role, signal: AbortSignal): Promise<void> {
       details: () => ({
         waiting: waitsFor(state),
         ports: state.parts?.table.routes().length ?? 0,
+        networkPolicies: state.parts?.policies.count() ?? 0,
       }),
     },
     signal,
@@ -125,9 +129,15 @@ function partsFor(role: Role, access: RoleAccess, metrics: ProxyMetrics): Parts 
     table.sliceChanged(key);
     keeper.touch();
   });
+  const policies = policyPart(role, access);
+  const onNew = (): void => {
+    keeper.reload();
+    policies.reload();
+  };
   return {
     table,
     keeper,
+    policies,
     run: (signal) =>
       together(
         [
@@ -136,7 +146,8 @@ function partsFor(role: Role, access: RoleAccess, metrics: ProxyMetrics): Parts 
           (running) => slices.run(running),
           (running) => keeper.run(running),
           (running) => sourcesOnceWanted(keeper, sources, running),
-          (running) => watchRouterNetns(plan, { clock, onNew: () => keeper.reload() }, running),
+          (running) => policies.run(running),
+          (running) => watchRouterNetns(plan, { clock, onNew }, running),
         ],
         signal,
       ),
@@ -166,7 +177,7 @@ function sourcesOf({ paths, clock, log }: Role, onChange: () => void): MachineSo
 }
 
 function waitsFor({ waiting, parts }: State): string | undefined {
-  return waiting ?? parts?.keeper.waitsFor();
+  return waiting ?? parts?.keeper.waitsFor() ?? parts?.policies.waitsFor();
 }
 
 function readinessOf(state: State): Readiness {

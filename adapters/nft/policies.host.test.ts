@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import type { Direction, NetworkPolicy } from "#core/kube/network-policy.ts";
 import type { PolicyPod } from "#core/network-policy/policy-pod.ts";
 import { policyTableFor } from "#core/network-policy/policy-table.ts";
-import { changedPolicyText, wholePolicyText } from "./policy-changes.ts";
-import { type PolicyObjects, policyObjectsFor } from "./policy-text.ts";
+import { nftPolicyRules } from "./policies.ts";
+import { nftIn } from "./run-nft.ts";
 
 setDefaultTimeout(30_000);
 
@@ -36,15 +36,6 @@ async function shell(netns: string, script: string): Promise<string> {
   ]);
   if (code !== 0) throw new Error(`${script}: ${problem}`);
   return out;
-}
-
-async function nft(text: string): Promise<void> {
-  const child = Bun.spawn(["ip", "netns", "exec", ROUTER, "nft", "-f", "-"], {
-    stdin: new Blob([text]),
-    stderr: "pipe",
-  });
-  const problem = await new Response(child.stderr).text();
-  if ((await child.exited) !== 0) throw new Error(problem);
 }
 
 beforeAll(async () => {
@@ -92,13 +83,12 @@ function policy(name: string, spec: Partial<NetworkPolicy["spec"]>): NetworkPoli
   };
 }
 
-let applied: PolicyObjects | undefined;
+const rules = nftPolicyRules({ nft: nftIn(`/run/netns/${ROUTER}`), hostAddresses: [HOST] });
 
 async function apply(...policies: NetworkPolicy[]): Promise<void> {
   const namespaces = new Map(["shop", "other"].map((name) => [name, { name }]));
-  const now = policyObjectsFor(policyTableFor({ policies, pods: PODS, namespaces }));
-  await nft(applied === undefined ? wholePolicyText(now, [HOST]) : changedPolicyText(applied, now));
-  applied = now;
+  const table = policyTableFor({ policies, pods: PODS, namespaces });
+  await rules.apply(table, new AbortController().signal);
 }
 
 /** Whether `from` gets a connection to `to`; whoever is not let through hears so at once. */

@@ -26,7 +26,7 @@ const WEB: PolicyPod = {
 };
 
 function world() {
-  const state = { policies: [DENY], pods: [WEB], isSynced: true, isBroken: false };
+  const state = { policies: [DENY], pods: [WEB], isSynced: true, isBroken: false, forgotten: 0 };
   const applied: PolicyTable[] = [];
   const clock = fakeClock();
   const log = memoryLog();
@@ -39,6 +39,9 @@ function world() {
       async apply(table) {
         if (state.isBroken) throw new FksError("Unavailable", "nft failed with code 1: no");
         applied.push(table);
+      },
+      forget() {
+        state.forgotten += 1;
       },
     },
     clock,
@@ -96,6 +99,18 @@ test("what could not be applied is told and tried again", async () => {
     expect(keeper.waitsFor()).toContain("nft failed with code 1: no");
     state.isBroken = false;
     await eventually(() => applied.length === 1, { clock });
+    expect(keeper.waitsFor()).toBeUndefined();
+  });
+});
+
+test("in a new place all is applied anew", async () => {
+  const { applied, clock, keeper, state } = world();
+  await running(keeper, async () => {
+    await eventually(() => applied.length === 1, { clock });
+    keeper.reload();
+    expect(keeper.waitsFor()).toContain("waiting");
+    await eventually(() => applied.length === 2, { clock });
+    expect(state.forgotten).toBe(1);
     expect(keeper.waitsFor()).toBeUndefined();
   });
 });

@@ -25,6 +25,8 @@ interface PolicyKeeperOptions {
 export interface PolicyKeeper {
   /** Something that policies look at may have changed. */
   touch(): void;
+  /** The place where the rules were is new and empty. */
+  reload(): void;
   /** For people: why what policies say is not held at this moment; undefined when it is. */
   waitsFor(): string | undefined;
   /** Keeps the rules in step until `signal` aborts. */
@@ -55,10 +57,17 @@ export function policyKeeper(options: PolicyKeeperOptions): PolicyKeeper {
     await rules.apply(table, signal);
   }
 
+  const touch = (): void => {
+    isDirty = true;
+    wake?.();
+  };
+
   return {
-    touch() {
-      isDirty = true;
-      wake?.();
+    touch,
+    reload() {
+      rules.forget();
+      waiting = "waiting for NetworkPolicies";
+      touch();
     },
     waitsFor: () => waiting,
     async run(signal) {

@@ -7,4 +7,6 @@ export interface PolicyRules {
    * on. Throws `Unavailable`; then what was there before still holds.
    */
   apply(table: PolicyTable, signal: AbortSignal): Promise<void>;
+  /** What was applied is gone: the next `apply` begins from nothing. */
+  forget(): void;
 }
