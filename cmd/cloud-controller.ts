@@ -5,6 +5,7 @@ import type { Rule } from "#adapters/kubernetes/rights.ts";
 import { aborted } from "#core/aborted.ts";
 import { FksError } from "#core/errors.ts";
 import type { ObjectEvents } from "#core/ports/object-events.ts";
+import { addressesPart } from "./cloud-controller-addresses.ts";
 import { namespacesPart } from "./cloud-controller-namespaces.ts";
 import { volumesPart } from "./cloud-controller-volumes.ts";
 import { examples } from "./help.ts";
@@ -43,7 +44,7 @@ export function cloudControllerCommand(): Command {
   );
   withConfigOptions(command).action((_options: unknown, self: Command) =>
     runRole("cloud-controller", self, (role, signal) =>
-      runCloudController(role, [namespacesPart(), volumesPart()], signal),
+      runCloudController(role, [namespacesPart(), addressesPart(), volumesPart()], signal),
     ),
   );
   return examples(command, "fks-node cloud-controller --data-dir /var/lib/fks-node");
