@@ -76,8 +76,9 @@ export function policyKeeper(options: PolicyKeeperOptions): PolicyKeeper {
         await nextTouch(signal);
         await sleep(clock, TOGETHER_MS, signal).catch(() => {});
         if (signal.aborted) return;
-        isDirty = false;
+        // Nobody tells of a list that is there and empty.
         if (!isSynced()) continue;
+        isDirty = false;
         try {
           await apply(signal);
           waiting = undefined;
