@@ -1,7 +1,9 @@
 import { namespaceFrom } from "#adapters/kubernetes/namespace-codec.ts";
 import { kubernetesNamespaces } from "#adapters/kubernetes/namespaces.ts";
+import { reclaimPolicies } from "#adapters/kubernetes/volume-objects.ts";
 import { type Watched, watched } from "#adapters/kubernetes/watched.ts";
 import { sweepApps } from "#core/app/app-sweep.ts";
+import type { ReclaimPolicies } from "#core/app/clean-app.ts";
 import { namespaceReconciler } from "#core/app/namespace-reconciler.ts";
 import { runController } from "#core/controller/controller.ts";
 import { workQueue } from "#core/controller/work-queue.ts";
@@ -21,6 +23,7 @@ export function namespacesPart(): CloudPart {
         resources: ["namespaces"],
         verbs: ["get", "list", "watch", "patch"],
       },
+      { apiGroups: [""], resources: ["persistentvolumes"], verbs: ["list"] },
     ],
     waitsFor: () => (list?.isSynced() === true ? undefined : "waiting for the list of namespaces"),
 
@@ -39,7 +42,17 @@ export function namespacesPart(): CloudPart {
       all.onChange((name) => queue.add(name));
       list = all;
       const namespaces = kubernetesNamespaces(client);
-      const deps = { ...platform, namespaces, events, clusterUid, clock, log };
+      const policies = (until: AbortSignal): ReturnType<ReclaimPolicies> =>
+        reclaimPolicies(client, until);
+      const deps = {
+        ...platform,
+        reclaimPolicies: policies,
+        namespaces,
+        events,
+        clusterUid,
+        clock,
+        log,
+      };
       const reconcile = namespaceReconciler(deps);
       await together(
         [

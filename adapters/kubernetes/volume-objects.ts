@@ -3,7 +3,7 @@ import type { PersistentVolume, PersistentVolumeClaim } from "#core/kube/persist
 import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import type { VolumeObjects } from "#core/ports/volume-objects.ts";
-import { CLAIM_FINALIZER, REGION_LABEL, VOLUME_FINALIZER } from "#core/volume/names.ts";
+import { CLAIM_FINALIZER, DRIVER, REGION_LABEL, VOLUME_FINALIZER } from "#core/volume/names.ts";
 import { CSI_DRIVER, STORAGE_CLASSES } from "#core/volume/storage-objects.ts";
 import type { KubernetesClient } from "./client.ts";
 import { type Decode, ignored } from "./decode.ts";
@@ -125,6 +125,19 @@ function writes(client: KubernetesClient) {
       return patch(`${claimPath(claim)}/status`, body, signal);
     },
   };
+}
+
+/** By id of a Fly volume what its PersistentVolume says becomes of it; as it is now. */
+export async function reclaimPolicies(
+  client: KubernetesClient,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const { items } = await client.list(VOLUMES, {}, volumeFrom, signal);
+  return new Map(
+    items.flatMap(({ spec: { csi, reclaimPolicy } }) =>
+      csi?.driver === DRIVER ? [[csi.volumeHandle, reclaimPolicy] as const] : [],
+    ),
+  );
 }
 
 /** What a cluster of ours has from its beginning; what somebody made of it stays. */

@@ -51,7 +51,7 @@ export function appSweeper(deps: AppSweepDeps): (signal: AbortSignal) => Promise
     for (const [app, sinceMs] of missedSinceMs) {
       if (nowMs - sinceMs < SWEEP_MS) continue;
       await requireSameCluster(deps, signal);
-      if (await cleanApp(deps, { app }, signal))
+      if ((await cleanApp(deps, { app }, signal)) === "gone")
         log.info("app without a namespace removed", { app });
     }
   };

@@ -2,13 +2,22 @@ import { FksError } from "../errors.ts";
 import type { Addresses } from "../ports/addresses.ts";
 import type { Apps } from "../ports/apps.ts";
 import type { Machines } from "../ports/machines.ts";
+import type { Volumes } from "../ports/volumes.ts";
 
 export interface CleanDeps {
   readonly apps: Apps;
   readonly machines: Machines;
   readonly addresses: Addresses;
+  readonly volumes: Pick<Volumes, "list">;
+  readonly reclaimPolicies: ReclaimPolicies;
   readonly clusterUid: string;
 }
+
+/** By id of a Fly volume what is to become of it without its claim. Complete, or it throws. */
+export type ReclaimPolicies = (signal: AbortSignal) => Promise<ReadonlyMap<string, string>>;
+
+/** `ending`: ask again. `kept`: the App stays for the volumes in it that nobody said may go. */
+export type Cleaned = "gone" | "ending" | "kept";
 
 /** An App whose namespace is gone, or as good as gone. */
 export interface LeftApp {
@@ -18,37 +27,53 @@ export interface LeftApp {
 }
 
 /**
- * One step towards nothing being left: Machines first, then addresses, then the App with its secrets.
- * False while Machines are still ending. Idempotent; an App that is gone is a success.
+ * One step towards nothing being left: Machines first, then addresses, then the App with its secrets,
+ * unless volumes of it are to stay: Fly destroys an App's volumes with it. Idempotent; an App that is
+ * gone is a success.
  */
 export async function cleanApp(
   deps: CleanDeps,
   { app, adoptedBy }: LeftApp,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Cleaned> {
   try {
     return await clean(deps, { app, ...(adoptedBy === undefined ? {} : { adoptedBy }) }, signal);
   } catch (error) {
     // Another organisation's: then nothing in it is ours.
-    if (FksError.is(error, "NotFound") || FksError.is(error, "Forbidden")) return true;
+    if (FksError.is(error, "NotFound") || FksError.is(error, "Forbidden")) return "gone";
     throw error;
   }
 }
 
 async function clean(
-  { apps, machines, addresses, clusterUid }: CleanDeps,
+  deps: CleanDeps,
   { app, adoptedBy }: LeftApp,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Cleaned> {
+  const { apps, machines, addresses, clusterUid } = deps;
   const stamps =
     adoptedBy === undefined ? {} : { fks_cluster: clusterUid, fks_namespace: adoptedBy };
   const left = await machines.list(app, stamps, signal);
   for (const { id } of left) await machines.destroy(app, id, true, signal);
-  if (left.length > 0) return false;
+  if (left.length > 0) return "ending";
 
   for (const { ip, service_name } of await addresses.list(app, signal)) {
     if (adoptedBy === undefined || service_name !== "") await addresses.release(app, ip, signal);
   }
-  if (adoptedBy === undefined) await apps.destroy(app, signal);
-  return true;
+  if (adoptedBy !== undefined) return "gone";
+  const rest = await volumesIn(deps, app, signal);
+  if (rest === "gone") await apps.destroy(app, signal);
+  return rest;
+}
+
+/** Volumes whose class deletes them are on their way: their claims are gone. */
+async function volumesIn(
+  { volumes, reclaimPolicies }: CleanDeps,
+  app: string,
+  signal: AbortSignal,
+): Promise<Cleaned> {
+  const found = await volumes.list(app, signal);
+  if (found.length === 0) return "gone";
+  const policies = await reclaimPolicies(signal);
+  return found.some(({ id }) => policies.get(id) === "Delete") ? "ending" : "kept";
 }

@@ -65,6 +65,28 @@ describe("a namespace", () => {
     expect(world.namespaces.find("shop")).toBeUndefined();
   });
 
+  test("leaves its App to the volumes that are to stay, once those that are not have gone", async () => {
+    const world = appWorld();
+    world.namespaces.make("shop");
+    const app = await world.ensure("shop");
+    const request = { name: "data", region: "local-a", size_gb: 1 };
+    const [going, kept, unknown] = await Promise.all(
+      [1, 2, 3].map(() => world.volumes.create(app, request, forever)),
+    );
+    world.policies.set(going?.id ?? "", "Delete").set(kept?.id ?? "", "Retain");
+    world.namespaces.delete("shop");
+    world.namespaces.empty("shop");
+    for (let i = 0; i < 3; i += 1) await world.reconcile("shop");
+    expect(world.namespaces.find("shop")).toBeDefined();
+
+    await world.volumes.destroy(app, going?.id ?? "", forever);
+    await world.reconcile("shop");
+    expect(world.namespaces.find("shop")).toBeUndefined();
+    expect(await world.appNames()).toEqual([app]);
+    expect(world.volumes.all()).toMatchObject([{ id: kept?.id }, { id: unknown?.id }]);
+    expect(world.told).toMatchObject([{ reason: "AppKept" }]);
+  });
+
   test("keeps its finalizer while the Machines API is away, and says why", async () => {
     const world = appWorld();
     world.namespaces.make("shop");

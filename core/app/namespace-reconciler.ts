@@ -68,7 +68,12 @@ async function end(
   await requireSameCluster(deps, signal);
   try {
     for (const left of appsOf(namespace, deps.clusterUid)) {
-      if (!(await cleanApp(deps, left, signal))) return { recheckInMs: ENDING_MS };
+      const cleaned = await cleanApp(deps, left, signal);
+      if (cleaned === "ending") return { recheckInMs: ENDING_MS };
+      if (cleaned === "kept") {
+        const message = `App ${left.app} stays for the volumes in it that are to be kept`;
+        await warn(deps, namespace, "AppKept", message, signal);
+      }
     }
   } catch (error) {
     if (!(error instanceof FksError)) throw error;

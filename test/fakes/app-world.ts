@@ -16,11 +16,14 @@ export function appWorld(clusterUid = "cluster-1") {
   const namespaces = memoryNamespaces(() => clusterUid);
   for (const name of ["kube-system", "default"]) namespaces.make(name);
   const told: ObjectEvent[] = [];
-  const { apps, machines, addresses } = world;
+  const { apps, machines, addresses, volumes } = world;
+  const policies = new Map<string, string>();
   const deps = {
     apps,
     machines,
     addresses,
+    volumes,
+    reclaimPolicies: async () => policies,
     namespaces,
     clusterUid,
     clock,
@@ -36,6 +39,8 @@ export function appWorld(clusterUid = "cluster-1") {
     ...deps,
     world,
     told,
+    /** By id of a volume what its PersistentVolume says. */
+    policies,
     reconcile: (name: string) => namespaceReconciler(deps)(name, forever),
     ensure: (name: string) => namespaceApps(deps).ensure(name, forever),
     appNames: async () => (await apps.list(forever)).map(({ name }) => name),
