@@ -1,0 +1,93 @@
+/** PostgreSQL as Debian's package installed it here, on top of busybox: nothing is fetched. */
+import {
+  existsSync,
+  globSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { busyboxRoot } from "#scripts/busybox-root.ts";
+import { builtImage, dockerArchive } from "#scripts/image-archive.ts";
+import type { TarEntry } from "#scripts/tar-writer.ts";
+import type { Cluster } from "./cluster.ts";
+import { succeed } from "./process.ts";
+
+export const POSTGRES_IMAGE = "fks-test/postgres:1";
+
+/** The user whose files they are; PostgreSQL refuses to be root. */
+export const POSTGRES_UID = 999;
+
+const [HOME] = globSync("/usr/lib/postgresql/*").toSorted().toReversed();
+const VERSION = HOME?.split("/").at(-1) ?? "";
+
+/** Why it cannot be tried here. */
+export const POSTGRES_MISSING =
+  HOME !== undefined && existsSync(`${HOME}/bin/postgres`)
+    ? undefined
+    : "needs Debian's package postgresql";
+
+const PASSWD = `root:x:0:0:root:/root:/bin/sh\npostgres:x:${POSTGRES_UID}:${POSTGRES_UID}::/data:/bin/sh\n`;
+/** Not needed to run queries, and half of the package. */
+const LEFT_OUT = /llvmjit|\/bitcode\/|\/man\/|\/locale\/|\.pgdg|_pgxs|\/pgxs\//;
+
+/** Builds the image and loads it into the cluster. */
+export async function loadPostgres(cluster: Cluster): Promise<void> {
+  const packages = [`postgresql-${VERSION}`, `postgresql-client-${VERSION}`];
+  const listed = (await succeed(["dpkg", "-L", ...packages])).split("\n");
+  const files = listed.filter(
+    (path) =>
+      /^\/usr\/(?:lib|share)\/postgresql\//.test(path) &&
+      !LEFT_OUT.test(path) &&
+      lstatSync(path).isFile(),
+  );
+  const programs = files.filter((path) => path.includes("/bin/") || path.endsWith(".so"));
+  const libraries = await librariesOf(programs);
+  const image = builtImage({
+    reference: POSTGRES_IMAGE,
+    config: {
+      Env: [`PATH=${HOME}/bin:/bin`, "PGDATA=/data/pg", "LC_ALL=C"],
+      Cmd: ["/bin/sh", "/bin/serve-postgres"],
+    },
+    layers: [
+      { entries: busyboxRoot() },
+      {
+        entries: [
+          ...[...files, ...libraries].map(entryOf),
+          { path: "etc/passwd", content: PASSWD },
+          { path: "bin/serve-postgres", content: SERVE, mode: 0o755 },
+        ],
+      },
+    ],
+  });
+  const folder = mkdtempSync(join(tmpdir(), "fks-postgres-"));
+  try {
+    const file = join(folder, "image.tar");
+    writeFileSync(file, dockerArchive([image]));
+    const loaded = await cluster.fks(["image", "load", file]);
+    if (loaded.exitCode !== 0) throw new Error(`image load: ${loaded.stdout}${loaded.stderr}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A new volume gets a database; one that is there is served as it is. */
+const SERVE = `set -e
+test -s $PGDATA/PG_VERSION || initdb -A trust -U postgres > /tmp/initdb
+exec postgres -c unix_socket_directories=/tmp -c listen_addresses=''
+`;
+
+/** What the dynamic linker loads with these programs. */
+async function librariesOf(programs: readonly string[]): Promise<readonly string[]> {
+  const told = await succeed(["ldd", ...programs]);
+  const paths = [...told.matchAll(/(?:=> |^\t)(\/\S+) \(0x/gm)].map(([, path = ""]) => path);
+  return [...new Set(paths)];
+}
+
+function entryOf(path: string): TarEntry {
+  const isProgram = path.includes("/bin/") || path.includes(".so");
+  return { path: path.slice(1), content: readFileSync(path), mode: isProgram ? 0o755 : 0o644 };
+}
