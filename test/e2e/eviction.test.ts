@@ -197,6 +197,29 @@ describe("eviction, end to end", () => {
     expect(spec?.taints?.map(({ key }) => key) ?? []).not.toContain(MEMORY_TAINT);
     expect(status?.conditions?.find(({ type }) => type === "MemoryPressure")?.status).toBe("False");
   });
+
+  test("a host short of disk loses what wrote most, and takes no Pod at all", async () => {
+    await cluster.apply(
+      podOf("small", { container: { command: shell(write("/tmp/full", 1)) } }),
+      podOf("large", { container: { command: shell(write("/tmp/full", 20)) } }),
+    );
+    await podWhen(cluster, "small", isRunning, 60_000);
+    await podWhen(cluster, "large", isRunning, 60_000);
+    await restartedWith("--eviction-hard", "nodefs.available<99.9%");
+
+    const large = await podWhen(cluster, "large", isFailed, 60_000);
+    expect(large.status?.message).toMatch(
+      /^The node was low on resource: ephemeral-storage\. Threshold quantity: \d+\w*, available: \d+\w*\. Container main was using \d+\w*, request is 0, has larger consumption of ephemeral-storage\. $/,
+    );
+    const small = await podWhen(cluster, "small", isFailed, 60_000);
+    expect(endOf(small)).toBeGreaterThanOrEqual(endOf(large));
+    const resources = { requests: { memory: "16Mi" } };
+    await cluster.apply(
+      podOf("refused", { spec: { nodeName: "local-a" }, container: { resources } }),
+    );
+    const { status } = await podWhen(cluster, "refused", isFailed);
+    expect(status?.message).toBe("Pod was rejected: The node had condition: [DiskPressure]. ");
+  });
 });
 
 /** When the last of its containers ended. */
