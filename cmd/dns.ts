@@ -16,6 +16,7 @@ import { ownZone } from "#core/dns/own-zone.ts";
 import { rateLimit } from "#core/dns/rate-limit.ts";
 import { CLUSTER_DOMAIN } from "#core/dns/zone.ts";
 import { type ZoneKeeper, zoneKeeper } from "#core/dns/zone-keeper.ts";
+import { ipInRange } from "#core/fly/ip.ts";
 import type { MachineChange } from "#core/fly/machine-protocol.ts";
 import { type NetworkPlan, networkPlanFor } from "#core/fly/network.ts";
 import { stampsOf } from "#core/pod/identity.ts";
@@ -112,7 +113,10 @@ function partsOf(role: Role, plan: NetworkPlan, signal: AbortSignal): Parts {
   const zone = ownZone({
     machines: { names, isSynced: machines.isSynced },
     cluster: { names: cluster, isSynced: services.isSynced },
-    hosts: new Map([[`kubernetes.default.svc.${CLUSTER_DOMAIN}`, [plan.apiServer]]]),
+    // Always the first: it answers from the first moment on, and while the API server is away.
+    hosts: new Map([
+      [`kubernetes.default.svc.${CLUSTER_DOMAIN}`, [ipInRange(plan.serviceRange, 1)]],
+    ]),
   });
   const probes = loopProbes({
     randomLabel: () => crypto.randomUUID().replaceAll("-", ""),

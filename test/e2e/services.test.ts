@@ -163,15 +163,14 @@ describe("Services", () => {
 
   test("the API server answers at its ClusterIP, in Pods with their token and on the host", async () => {
     const { clusterIP } = (await service("kubernetes")).spec;
-    const asked = await inClient(
-      "env",
-      `KUBERNETES_SERVICE_HOST=${clusterIP}`,
-      "KUBERNETES_SERVICE_PORT=443",
-      "api-client",
-      "/version",
-    );
-    expect(asked.stderr).toBe("");
-    expect(asked.stdout).toStartWith("200\n");
+    for (const host of [clusterIP, "kubernetes.default", "kubernetes.default.svc.cluster.local"]) {
+      const at = [`KUBERNETES_SERVICE_HOST=${host}`, "KUBERNETES_SERVICE_PORT=443"];
+      const asked = await inClient("env", ...at, "api-client", "/version");
+      expect(asked.stderr).toBe("");
+      expect(asked.stdout).toStartWith("200\n");
+    }
+    // Without any settings, as a client library finds it.
+    expect((await inClient("api-client", "/version")).stdout).toStartWith("200\n");
 
     const server = `https://[${clusterIP}]:443`;
     expect(await cluster.kubectl(["--server", server, "get", "--raw", "/readyz"])).toBe("ok");
