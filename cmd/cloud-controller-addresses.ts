@@ -1,4 +1,3 @@
-import { portChoice } from "#adapters/host/ports.ts";
 import { identityFolder } from "#adapters/kubernetes/identity-store.ts";
 import {
   registeredUrl,
@@ -6,80 +5,54 @@ import {
   WEBHOOK_RULES,
 } from "#adapters/kubernetes/mutating-webhook.ts";
 import { kubernetesNamespaces } from "#adapters/kubernetes/namespaces.ts";
-import { type SelfSignedSpec, selfSigned } from "#adapters/kubernetes/self-signed.ts";
+import { selfSigned } from "#adapters/kubernetes/self-signed.ts";
 import { serviceFrom } from "#adapters/kubernetes/service-codec.ts";
 import { kubernetesServices } from "#adapters/kubernetes/services.ts";
-import { watched } from "#adapters/kubernetes/watched.ts";
-import { serveWebhook, WEBHOOK_PATH } from "#adapters/webhook/server.ts";
+import { type Watched, watched } from "#adapters/kubernetes/watched.ts";
 import { namespaceApps } from "#core/app/namespace-apps.ts";
 import { runController } from "#core/controller/controller.ts";
 import { workQueue } from "#core/controller/work-queue.ts";
-import { FksError } from "#core/errors.ts";
 import { networkPlanFor } from "#core/fly/network.ts";
+import type { Service } from "#core/kube/service.ts";
 import { sleep } from "#core/ports/clock.ts";
-import { sweepAddresses } from "#core/service-address/address-sweep.ts";
+import { type AddressSweepDeps, sweepAddresses } from "#core/service-address/address-sweep.ts";
 import { appAddresses } from "#core/service-address/app-addresses.ts";
 import { handed } from "#core/service-address/handed.ts";
 import { serviceAddressReconciler } from "#core/service-address/settle.ts";
 import { takeAddress } from "#core/service-address/take.ts";
 import type { CloudPart, CloudScope } from "./cloud-controller.ts";
+import { runWebhook, WEBHOOK_HOST } from "./cloud-controller-webhook.ts";
 import { together } from "./together.ts";
 
 const WORKERS = 4;
-const HOST = "127.0.0.1";
-const FIRST_PORT = 9_443;
-const RETRY_MS = 1_000;
-/** Somebody may have removed what we registered; and a certificate does not live for ever. */
-const LOOK_MS = 60_000;
-const CERTIFICATE: SelfSignedSpec = {
+const LOOK_MS = 50;
+const CERTIFICATE = {
   name: "serving-webhook",
   commonName: "fks-node-cloud-controller",
-  address: HOST,
+  address: WEBHOOK_HOST,
 };
+const READ = ["get", "list", "watch"];
 
 /** Every Service with a ClusterIP has that address of its namespace's App. */
 export function addressesPart(): CloudPart {
-  let waiting: string | undefined = "waiting for the list of Services";
+  let reason: string | undefined = "waiting for the list of Services";
+  const waiting = (text: string | undefined): void => {
+    reason = text;
+  };
   return {
     rules: [
-      { apiGroups: [""], resources: ["services"], verbs: ["get", "list", "watch", "patch"] },
-      {
-        apiGroups: [""],
-        resources: ["namespaces"],
-        verbs: ["get", "list", "watch", "patch"],
-      },
+      { apiGroups: [""], resources: ["services", "namespaces"], verbs: [...READ, "patch"] },
       ...WEBHOOK_RULES,
     ],
-    waitsFor: () => waiting,
+    waitsFor: () => reason,
 
     async run(scope: CloudScope, signal) {
-      const { role, access, platform, events } = scope;
-      const { clock, log, cluster } = role;
-      const { client, clusterUid } = access;
+      const { clock, log } = scope.role;
+      const { client } = scope.access;
       const queue = workQueue(clock, signal);
-      const list = watched({
-        client,
-        path: "/api/v1/services",
-        decode: serviceFrom,
-        clock,
-        log,
-      });
-      const { serviceRange: range } = networkPlanFor(cluster.networkId);
-      const namespaces = kubernetesNamespaces(client);
-      const deps = {
-        ...platform,
-        namespaces,
-        namespaceApps: namespaceApps({ ...platform, namespaces, clusterUid, clock }),
-        withApp: appAddresses(platform.addresses, range),
-        services: kubernetesServices(client, list),
-        handed: handed(clock),
-        range,
-        events,
-        clusterUid,
-        touch: (key: string): void => queue.add(key),
-        clock,
-        log,
-      };
+      const path = "/api/v1/services";
+      const list = watched({ client, path, decode: serviceFrom, clock, log });
+      const deps = depsOf(scope, list, (key) => queue.add(key));
       list.onChange((key) => {
         const service = list.get(key);
         if (service !== undefined) deps.handed.seen(service);
@@ -91,25 +64,13 @@ export function addressesPart(): CloudPart {
         [
           (running) => list.run(running),
           async (running) => {
-            for (; !list.isSynced() && !running.aborted; ) {
-              await sleep(clock, 50, running).catch(() => {});
-            }
+            // Half a list says nothing about who has an address.
+            while (!list.isSynced()) await sleep(clock, LOOK_MS, running);
             await together(
               [
                 (inner) => runController({ queue, reconcile, clock, log, workers: WORKERS }, inner),
                 (inner) => sweepAddresses(deps, inner),
-                (inner) =>
-                  runWebhook(
-                    scope,
-                    {
-                      range,
-                      take: (request, until) => takeAddress(deps, request, until),
-                      registered: (reason) => {
-                        waiting = reason;
-                      },
-                    },
-                    inner,
-                  ),
+                (inner) => askUs(scope, deps, waiting, inner),
               ],
               running,
             );
@@ -121,86 +82,50 @@ export function addressesPart(): CloudPart {
   };
 }
 
-interface WebhookParts {
-  readonly range: string;
-  readonly take: Parameters<typeof serveWebhook>[0]["take"];
-  /** Why Services are not asked about yet; undefined once they are. */
-  readonly registered: (waiting: string | undefined) => void;
+function depsOf(
+  { role, access, platform, events }: CloudScope,
+  list: Watched<Service>,
+  touch: (key: string) => void,
+): AddressSweepDeps {
+  const { clock, log, cluster } = role;
+  const { client, clusterUid } = access;
+  const { serviceRange: range } = networkPlanFor(cluster.networkId);
+  const namespaces = kubernetesNamespaces(client);
+  return {
+    apps: platform.apps,
+    namespaces,
+    namespaceApps: namespaceApps({ ...platform, namespaces, clusterUid, clock }),
+    withApp: appAddresses(platform.addresses, range),
+    services: kubernetesServices(client, list),
+    handed: handed(clock),
+    range,
+    events,
+    clusterUid,
+    touch,
+    clock,
+    log,
+  };
 }
 
-/** Serves the webhook and keeps it registered, and its certificate good, until `signal` aborts. */
-async function runWebhook(
+/** Has the API server ask us about every new Service. */
+function askUs(
   { role, access }: CloudScope,
-  { range, take, registered }: WebhookParts,
+  deps: AddressSweepDeps,
+  waiting: (reason: string | undefined) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock, log, paths } = role;
   const { client } = access;
-  const store = identityFolder(paths.identities);
-  let tls = await selfSigned(CERTIFICATE, store, clock.now());
-  let port = await portBefore(access.client, signal);
-  const open = async () =>
-    serveWebhook(
-      {
-        host: HOST,
-        listen: await portChoice({ host: HOST, wanted: undefined, first: port }),
-        tls,
-        range,
-        take,
-        nameFrom: generated,
-        clock,
-        log,
-      },
-      signal,
-    );
-  let webhook = await open();
-  try {
-    while (!signal.aborted) {
-      let waitMs = LOOK_MS;
-      try {
-        const next = await selfSigned(CERTIFICATE, store, clock.now());
-        const ca = next.cert === tls.cert ? tls.cert : `${tls.cert}\n${next.cert}`;
-        ({ port } = webhook);
-        await registerWebhook(
-          client,
-          { url: `https://${HOST}:${port}${WEBHOOK_PATH}`, ca },
-          signal,
-        );
-        if (next.cert !== tls.cert) {
-          tls = next;
-          await webhook.stop();
-          webhook = await open();
-        }
-        registered(undefined);
-      } catch (error) {
-        if (signal.aborted) break;
-        if (!(error instanceof FksError)) throw error;
-        registered(`waiting for the webhook to be registered: ${error.message}`);
-        waitMs = RETRY_MS;
-      }
-      await sleep(clock, waitMs, signal).catch(() => {});
-    }
-  } finally {
-    await webhook.stop();
-  }
-}
-
-/** The one the API server knows already, so that it need not wait for news. */
-async function portBefore(client: CloudScope["access"]["client"], signal: AbortSignal) {
-  const url = await registeredUrl(client, signal).catch((error: unknown) => {
-    if (error instanceof FksError) return undefined;
-    throw error;
-  });
-  return url === undefined ? FIRST_PORT : Number(new URL(url).port);
-}
-
-/** Letters that spell no words. Source: k8s.io/apimachinery, `rand.SafeEncodeString`. */
-const SAFE = "bcdfghjklmnpqrstvwxz2456789";
-const SERVICE_NAME_MAX = 63;
-
-/** As the API server makes names. */
-function generated(generateName: string): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(5));
-  const suffix = [...bytes].map((byte) => SAFE.charAt(byte % SAFE.length)).join("");
-  return `${generateName.slice(0, SERVICE_NAME_MAX - suffix.length)}${suffix}`;
+  const store = identityFolder(role.paths.identities);
+  return runWebhook(
+    {
+      role,
+      range: deps.range,
+      take: (request, until) => takeAddress(deps, request, until),
+      certificate: () => selfSigned(CERTIFICATE, store, role.clock.now()),
+      urlBefore: (until) => registeredUrl(client, until),
+      register: (at, until) => registerWebhook(client, at, until),
+      waiting,
+    },
+    signal,
+  );
 }

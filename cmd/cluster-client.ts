@@ -7,6 +7,7 @@ import {
 } from "#adapters/kubernetes/client.ts";
 import { decoderOf } from "#adapters/kubernetes/decode.ts";
 import { type Access, accessFrom } from "#adapters/kubernetes/kubeconfig.ts";
+import { removeWebhook } from "#adapters/kubernetes/mutating-webhook.ts";
 import { FksError } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { NodeReport } from "#core/status/report.ts";
@@ -69,6 +70,16 @@ export async function unreadyWords(
   if (status === 200) return undefined;
   const failing = body.split("\n").filter((line) => line.startsWith("[-]"));
   return failing.length === 0 ? `HTTP ${status}` : failing.join(", ");
+}
+
+/** The role that gives Services their addresses does not run: the API server is not to wait for it. */
+export async function expectNoAddresses(
+  paths: DataPaths,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  using admin = await adminClient(paths, clock);
+  if (admin !== undefined) await removeWebhook(admin, signal);
 }
 
 const nodeFrom = decoderOf(

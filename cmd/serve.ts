@@ -3,7 +3,6 @@ import { Command } from "commander";
 import { hostClock } from "#adapters/host/clock.ts";
 import { processIdentity } from "#adapters/host/process-identity.ts";
 import { type StopSignals, stopSignals } from "#adapters/host/signals.ts";
-import { removeWebhook } from "#adapters/kubernetes/mutating-webhook.ts";
 import { hostProcesses } from "#adapters/process/processes.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { ChildSpec } from "#core/supervisor/child.ts";
@@ -14,7 +13,7 @@ import { roleEnvironment, withoutProxyFor } from "./child-environment.ts";
 import { newsOf } from "./child-news.ts";
 import { roleChildren } from "./children.ts";
 import { rememberVersion } from "./cluster.ts";
-import { adminClient } from "./cluster-client.ts";
+import { expectNoAddresses } from "./cluster-client.ts";
 import { type Config, environment } from "./config.ts";
 import { type Console, startConsole } from "./console.ts";
 import { writeAdminKubeconfig } from "./control-plane.ts";
@@ -104,7 +103,7 @@ async function run(serving: Serving, { stop, atOnce }: StopSignals): Promise<voi
       if (upgrade === undefined) await rememberVersion(paths, controlPlane.version);
       else await upgrade.done();
       await tend({ paths, instance, children });
-      if (!withRoles) await withoutAddresses(paths, clock, stop);
+      if (!withRoles) await expectNoAddresses(paths, clock, stop);
     },
     onChange(report) {
       const logPath = join(paths.logs, `${report.name}.log`);
@@ -169,16 +168,6 @@ function childrenFor(options: {
   if (!withRoles) return children;
   const { first, last } = roleChildren(self, config.machines, apiChild);
   return [...first, ...children, ...last];
-}
-
-/** The role that gives Services their addresses is not coming: the API server is not to wait for it. */
-async function withoutAddresses(
-  paths: DataPaths,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
-  using admin = await adminClient(paths, clock);
-  if (admin !== undefined) await removeWebhook(admin, signal);
 }
 
 /** How a person in this folder would call this very program. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isInRange } from "#core/fly/ip.ts";
 import { networkPlanFor } from "#core/fly/network.ts";
 import type { Service } from "#core/kube/service.ts";
-import { type Cluster, startCluster } from "./cluster.ts";
+import { type Cluster, EXECUTABLE, startCluster } from "./cluster.ts";
 import { type Platform, platformOf } from "./platform.ts";
 import { eventually } from "./process.ts";
 
@@ -203,5 +203,31 @@ describe("addresses of Services", () => {
     expect([own ?? "", ...ips].toSorted()).toEqual(
       items.map(({ metadata }) => metadata.name).toSorted(),
     );
+  });
+
+  test("a control plane without the role waits for nobody, and its Services are ours afterwards", async () => {
+    await cluster.stop();
+    const command = [EXECUTABLE, "control-plane", "--data-dir", cluster.dataDir];
+    const env = { ...process.env, ...cluster.env };
+    const alone = Bun.spawn(command, { stdout: "ignore", stderr: "ignore", env });
+    let ip = "";
+    try {
+      const { spec } = await eventually("a Service is made", () => made(serviceOf("alone")), {
+        timeoutMs: 60_000,
+      });
+      ip = spec.clusterIP;
+    } finally {
+      alone.kill("SIGTERM");
+      await alone.exited;
+    }
+    expect(isInRange(ip, range)).toBe(true);
+
+    await cluster.start();
+    fly = platformOf(cluster);
+    await eventually("its address is held, and the Service says so", async () => {
+      const { metadata } = await cluster.get<Service>("service", "alone");
+      const isTold = metadata.annotations[ALLOCATOR] === "configured";
+      return isTold && (await holds(ip)) === "alone" ? true : undefined;
+    });
   });
 });
