@@ -3,20 +3,13 @@ import { networkPolicyFrom } from "#adapters/kubernetes/network-policy-codec.ts"
 import { type PolicyPodView, policyPodFrom } from "#adapters/kubernetes/policy-pod-codec.ts";
 import type { Rule } from "#adapters/kubernetes/rights.ts";
 import { watched } from "#adapters/kubernetes/watched.ts";
-import { nftPolicyRules } from "#adapters/nft/policies.ts";
-import { nftIn } from "#adapters/nft/run-nft.ts";
 import { aborted } from "#core/aborted.ts";
-import {
-  machineIpv4Of,
-  type NetworkPlan,
-  networkPlanFor,
-  nodeAddressFor,
-} from "#core/fly/network.ts";
+import { machineIpv4Of, type NetworkPlan, networkPlanFor } from "#core/fly/network.ts";
 import { policyKeeper } from "#core/network-policy/policy-keeper.ts";
 import type { PolicyPod } from "#core/network-policy/policy-pod.ts";
+import type { PolicyRules } from "#core/ports/policy-rules.ts";
 import type { Role } from "./role.ts";
 import type { RoleAccess } from "./role-access.ts";
-import { routerNetnsPath } from "./router-netns.ts";
 import { together } from "./together.ts";
 
 /** What the proxy role needs to see for NetworkPolicies. */
@@ -39,7 +32,11 @@ export interface PolicyPart {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function policyPart({ clock, log, cluster }: Role, access: RoleAccess): PolicyPart {
+export function policyPart(
+  { clock, log, cluster }: Role,
+  access: RoleAccess,
+  rules: PolicyRules,
+): PolicyPart {
   const plan = networkPlanFor(cluster.networkId);
   const from = { client: access.client, clock, log };
   const policies = watched({
@@ -49,7 +46,6 @@ export function policyPart({ clock, log, cluster }: Role, access: RoleAccess): P
   });
   const pods = watched({ ...from, path: "/api/v1/pods", decode: policyPodFrom });
   const namespaces = watched({ ...from, path: "/api/v1/namespaces", decode: namespaceFrom });
-  const nodes = cluster.regions.map((_, index) => nodeAddressFor(plan.id, index));
   const keeper = policyKeeper({
     policies: () => policies.all(),
     pods: () =>
@@ -62,10 +58,7 @@ export function policyPart({ clock, log, cluster }: Role, access: RoleAccess): P
     isSynced: () =>
       policies.isSynced() &&
       (policies.all().length === 0 || (pods.isSynced() && namespaces.isSynced())),
-    rules: nftPolicyRules({
-      nft: nftIn(routerNetnsPath(plan)),
-      hostAddresses: [plan.hostLink, plan.apiServer, ...nodes],
-    }),
+    rules,
     clock,
     log,
   });
@@ -79,13 +72,18 @@ export function policyPart({ clock, log, cluster }: Role, access: RoleAccess): P
   /** A cluster without policies need not have every Pod in our memory. */
   const onceWanted = async (signal: AbortSignal): Promise<void> => {
     await Promise.race([first.promise, aborted(signal)]);
-    if (!signal.aborted) await together([pods.run, namespaces.run], signal);
+    const both = [pods, namespaces].map((list) => (running: AbortSignal) => list.run(running));
+    if (!signal.aborted) await together(both, signal);
   };
   return {
     waitsFor: () => keeper.waitsFor(),
     count: () => policies.all().length,
     reload: () => keeper.reload(),
-    run: (signal) => together([policies.run, onceWanted, keeper.run], signal),
+    run: (signal) =>
+      together(
+        [(running) => policies.run(running), onceWanted, (running) => keeper.run(running)],
+        signal,
+      ),
   };
 }
 

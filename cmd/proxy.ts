@@ -6,11 +6,13 @@ import { serviceFrom } from "#adapters/kubernetes/service-codec.ts";
 import { watched } from "#adapters/kubernetes/watched.ts";
 import { machineProtocol } from "#adapters/machine-protocol/protocol.ts";
 import { nftPlaceFor } from "#adapters/nft/place.ts";
+import { nftPolicyRules } from "#adapters/nft/policies.ts";
 import { nftRouteTables } from "#adapters/nft/route-tables.ts";
+import { nftIn } from "#adapters/nft/run-nft.ts";
 import { aborted } from "#core/aborted.ts";
 import { FksError } from "#core/errors.ts";
 import type { MachineChange } from "#core/fly/machine-protocol.ts";
-import { networkPlanFor } from "#core/fly/network.ts";
+import { networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
 import { type MachineSources, machineSources } from "#core/service/machine-sources.ts";
 import { type RouteKeeper, routeKeeper } from "#core/service/route-keeper.ts";
 import { type RoutingTable, routingTable } from "#core/service/routing-table.ts";
@@ -129,7 +131,15 @@ function partsFor(role: Role, access: RoleAccess, metrics: ProxyMetrics): Parts 
     table.sliceChanged(key);
     keeper.touch();
   });
-  const policies = policyPart(role, access);
+  const nodes = cluster.regions.map((_, index) => nodeAddressFor(plan.id, index));
+  const policies = policyPart(
+    role,
+    access,
+    nftPolicyRules({
+      nft: nftIn(routerNetnsPath(plan)),
+      hostAddresses: [plan.hostLink, plan.apiServer, ...nodes],
+    }),
+  );
   const onNew = (): void => {
     keeper.reload();
     policies.reload();

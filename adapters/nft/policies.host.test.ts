@@ -39,13 +39,13 @@ async function shell(netns: string, script: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  const make = ["router", "host", ...PODS.map(({ name }) => name)];
-  for (const name of make) await Bun.$`ip netns add ${netnsOf(name)}`.quiet();
+  const made = ["router", "host", ...PODS.map((pod) => pod.name)];
+  for (const name of made) await Bun.$`ip netns add ${netnsOf(name)}`.quiet();
   await shell(
     "router",
     "ip link set lo up; sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv4.ip_forward=1",
   );
-  const links = [...PODS.map(({ name, addresses }) => ({ name, addresses })), host()];
+  const links = [...PODS, { name: "host", addresses: [HOST] }];
   for (const { name, addresses } of links) {
     const [v6, v4] = addresses;
     await shell(
@@ -66,14 +66,10 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const name of ["host", ...PODS.map(({ name }) => name), "router"]) {
+  for (const name of ["host", ...PODS.map((pod) => pod.name), "router"]) {
     await Bun.$`ip netns del ${netnsOf(name)}`.quiet().nothrow();
   }
 });
-
-function host() {
-  return { name: "host", addresses: [HOST] };
-}
 
 function policy(name: string, spec: Partial<NetworkPolicy["spec"]>): NetworkPolicy {
   const policyTypes: Direction[] = ["Ingress"];

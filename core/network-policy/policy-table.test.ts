@@ -90,11 +90,7 @@ function isIn(address: string, members: readonly string[]): boolean {
   });
 }
 
-const [web, db, stranger] = PODS.map(({ addresses }) => addresses[0] ?? "") as [
-  string,
-  string,
-  string,
-];
+const [web = "", db = "", stranger = ""] = PODS.flatMap(({ addresses }) => addresses.slice(0, 1));
 const tcp = (from: string, to: string, port: number): Packet => ({
   from,
   to,

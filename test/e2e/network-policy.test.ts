@@ -31,9 +31,8 @@ describe("NetworkPolicies, end to end", () => {
 
   async function reaches(from: Name, host: string, port = PORT): Promise<boolean> {
     const url = `http://[${host}]:${port}/`;
-    const { exitCode } = await cluster.tryKubectl([
-      ...["exec", from, "--", "timeout", "5", "api-client", url],
-    ]);
+    const ask = ["exec", from, "--", "timeout", "5", "api-client", url];
+    const { exitCode } = await cluster.tryKubectl(ask);
     return exitCode === 0;
   }
   const addressOf = (name: Name): string => addresses.get(name) ?? "";
