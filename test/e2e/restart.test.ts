@@ -36,7 +36,14 @@ describe("death and return", () => {
     await podGone(cluster, probe);
   };
 
-  test.each(["kubelet", "machines-api", "dns", "proxy", ...CONTROL_PLANE_PARTS[ENGINE_NAME]])(
+  test.each([
+    "kubelet",
+    "machines-api",
+    "cloud-controller",
+    "dns",
+    "proxy",
+    ...CONTROL_PLANE_PARTS[ENGINE_NAME],
+  ])(
     "kill -9 of %s changes nothing about Pods that run, and new ones come up afterwards",
     async (name) => {
       const before = await lives();
