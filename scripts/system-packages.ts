@@ -39,6 +39,11 @@ export const SYSTEM_PROGRAMS: readonly SystemProgram[] = [
     packages: { "apt-get": "nftables", dnf: "nftables", pacman: "nftables", apk: "nftables" },
   },
   {
+    program: "mke2fs",
+    why: "makes the file systems of volumes",
+    packages: { "apt-get": "e2fsprogs", dnf: "e2fsprogs", pacman: "e2fsprogs", apk: "e2fsprogs" },
+  },
+  {
     program: "nsenter",
     why: "runs tests in networks of their own",
     packages: {

@@ -115,6 +115,16 @@ function containerChecks(): readonly Check[] {
       },
     },
     {
+      id: "kernel.loop",
+      expected: "loop devices and mke2fs, for volumes whose sizes hold",
+      remedy: "load the module loop and install e2fsprogs; without them volumes are plain folders",
+      async look() {
+        const path = Bun.which("mke2fs", { PATH: PROGRAM_PATH });
+        if (path !== null && existsSync("/dev/loop-control")) return ok(path);
+        return skipped("not here: volumes are plain folders, whose sizes bind nobody");
+      },
+    },
+    {
       id: "kernel.cgroups",
       expected: "cgroups with the controllers cpu and memory",
       remedy: "mount cgroup version 2 on /sys/fs/cgroup; in a container, with --privileged",

@@ -1,5 +1,7 @@
 import type { FileSystemReading, HostReading } from "../eviction/signals.ts";
 import type { VolumeUsage } from "../fly/machine-protocol.ts";
+import type { Pod } from "../kube/pod.ts";
+import { claimWishesFor } from "../pod/claims.ts";
 import { ephemeralBytes, ephemeralInodes } from "../usage/disk.ts";
 import type { ContainerReading, NodeUsage, PodUsage } from "../usage/usage.ts";
 import { fsStats, hostStats } from "./disk-stats.ts";
@@ -62,7 +64,10 @@ function podStatsOf(
     memory: memoryOf(containers, atMs),
     ...(!options.onlyCpuAndMemory && {
       ...(networkStats && { network: { ...networkStats, interfaces: [networkStats] } }),
-      volume: volumes.map((volume) => volumeStatsOf(volume, nodeFs, time)),
+      volume: volumes.map((volume) => ({
+        ...volumeStatsOf(volume, nodeFs, time),
+        ...claimRefOf(pod, volume),
+      })),
       "ephemeral-storage": fsStats(nodeFs, time, {
         bytes: ephemeralBytes(usage),
         inodes: ephemeralInodes(usage),
@@ -126,6 +131,13 @@ function volumeStatsOf(volume: VolumeUsage, nodeFs: FileSystemReading, time: str
     availableBytes: Math.max(0, capacityBytes - usedBytes),
     ...(usedInodes === undefined ? {} : { inodesUsed: usedInodes }),
   };
+}
+
+/** Which claim a volume is, for those who count by claims. */
+function claimRefOf(pod: Pod, { name }: VolumeUsage): object {
+  const wish = claimWishesFor(pod).find(({ volume }) => volume === name);
+  if (wish === undefined) return {};
+  return { pvcRef: { name: wish.claim, namespace: pod.metadata.namespace } };
 }
 
 function sumOf<T>(items: readonly T[], value: (item: T) => number): number {

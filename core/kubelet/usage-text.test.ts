@@ -130,3 +130,24 @@ test("dashboards find cAdvisor's names, and a hostile image stays in its quotes"
   expect(text).toMatch(/container_cpu_usage_seconds_total\{container="app",.*cpu="total"\} 1.5/);
   expect(text).toContain("container_memory_rss{");
 });
+
+test("a claim's volume is told as the claim's, and is none of what a Pod takes of its Node", () => {
+  const claims = [{ name: "data", persistentVolumeClaim: { claimName: "data-web" } }];
+  const [only] = usage.pods;
+  const volumes = [{ name: "data", usedBytes: 5_000, capacityBytes: 1_000_000 }];
+  const claimed = { ...pod, spec: { ...pod.spec, volumes: claims } };
+  const pods = only === undefined ? [] : [{ ...only, pod: claimed, volumes }];
+  const { pods: told } = Object(summaryFor({ ...usage, pods }, size, { onlyCpuAndMemory: false }));
+  expect(told[0]).toMatchObject({
+    volume: [
+      {
+        name: "data",
+        usedBytes: 5_000,
+        capacityBytes: 1_000_000,
+        availableBytes: 995_000,
+        pvcRef: { name: "data-web", namespace: "default" },
+      },
+    ],
+    "ephemeral-storage": { usedBytes: 2 * (4_096 + 512) },
+  });
+});

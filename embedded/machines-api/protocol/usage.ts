@@ -23,10 +23,11 @@ export async function machinesUsage(api: Api, signal: AbortSignal): Promise<Mach
 }
 
 async function usageOf(
-  { runtime, clock }: Api,
-  { app, id }: MachineRecord,
+  { runtime, volumes: persistent, clock }: Api,
+  record: MachineRecord,
   signal: AbortSignal,
 ): Promise<MachineUsage | undefined> {
+  const { app, id } = record;
   try {
     const { containers, volumes, network } = await runtime.stats(id, signal);
     return {
@@ -34,7 +35,7 @@ async function usageOf(
       id,
       at: new Date(clock.now()).toISOString(),
       containers: containers.map(containerUsage),
-      volumes,
+      volumes: [...volumes, ...persistent.usageOf(record)],
       ...(network === undefined ? {} : { network }),
     };
   } catch (error) {

@@ -4,6 +4,7 @@ import type { Log } from "#core/ports/log.ts";
 import { ApiError, invalid, precondition } from "../errors.ts";
 import type { RandomBytes } from "../ids.ts";
 import type { MachineRecord } from "../record.ts";
+import type { VolumeStats } from "../runtime/runtime.ts";
 import { holdersOf, volumeIdsOf } from "./attachments.ts";
 import { volumeIds } from "./volume-deps.ts";
 import type { VolumeFiles } from "./volume-files.ts";
@@ -34,6 +35,8 @@ export interface VolumeDirectory extends MachineVolumes {
   update(volume: VolumeRecord, how: VolumeSettings): VolumeRecord;
   /** Whether it must be mounted anew before its file system is as large. */
   extend(volume: VolumeRecord, sizeGb: number): Promise<boolean>;
+  /** Of a Machine's volumes, by the name of their mount. */
+  usageOf(machine: MachineRecord): readonly VolumeStats[];
   /** Refused while a Machine has it. Resolves when its data are gone. */
   destroy(volume: VolumeRecord): Promise<void>;
   /** Of a deleted App; tells when the last one is gone. */
@@ -117,6 +120,15 @@ export function volumeDirectory(deps: Deps, stopped: AbortSignal): VolumeDirecto
       return life.made(
         life.save({ ...asked, ...copied, id, createdMs, state: "creating", backing }),
       );
+    },
+
+    usageOf({ config: { mounts = [] } }) {
+      return mounts.flatMap(({ volume = "", name = volume }) => {
+        const record = life.find(volume);
+        if (record === undefined) return [];
+        const { bytesTotal, bytesUsed } = files.usage(record);
+        return [{ name, usedBytes: bytesUsed, capacityBytes: bytesTotal }];
+      });
     },
 
     update: (volume, how) => life.save({ ...volume, ...how }),
