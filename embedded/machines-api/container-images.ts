@@ -102,7 +102,7 @@ function pullFailureOf(error: unknown, reference: string): ContainerFailure {
   const message = messageOf(error);
   if (FksError.is(error, "InvalidInput")) {
     const why = message.replace(/^InvalidImageName: /, "");
-    const text = `Failed to apply default image tag "${reference}": couldn't parse image name "${reference}": ${why}`;
+    const text = `Failed to apply default image tag "${reference}": couldn't parse image name ${why}`;
     return { reason: "InvalidImageName", image: reference, message: text, isWorthRetrying: false };
   }
   if (FksError.is(error, "NotFound") && message.startsWith("ErrImageNeverPull")) {

@@ -40,7 +40,7 @@ export function referenceOf(text: string): Reference {
   const { registry, repository } = splitRegistry(name);
   if (!REGISTRY.test(registry)) throw invalid(text, `"${registry}" cannot be a registry`);
   if (repository !== repository.toLowerCase()) {
-    throw invalid(text, "a repository is written in lower case");
+    throw invalid(text, `repository name (${repository}) must be lowercase`);
   }
   if (!REPOSITORY.test(repository)) throw invalid(text, `"${repository}" cannot be a repository`);
   if (registry.length + repository.length >= NAME_MAX_LENGTH) {
@@ -86,5 +86,8 @@ function hubAlias(registry: string): string {
 
 function invalid(text: string, why: string): FksError {
   const shown = text.length > 300 ? `${text.slice(0, 300)}…` : text;
-  return new FksError("InvalidInput", `InvalidImageName: "${shown}" names no image: ${why}`);
+  return new FksError(
+    "InvalidInput",
+    `InvalidImageName: "${shown}": invalid reference format: ${why}`,
+  );
 }

@@ -47,14 +47,16 @@ export async function makeBundle(
   await chmod(termination, 0o666);
   mountOverlay({ lower: container.imageRoot, upper, work, target: root });
 
-  await intoRoot(async () => {
-    for (const { path, mode, content } of container.files) {
+  for (const { path, mode, content } of container.files) {
+    await intoRoot(`open ${path}`, async () => {
       const file = insideRoot(root, path);
       await mkdir(dirname(file), { recursive: true });
       await writeFile(file, content);
       await chmod(file, mode);
-    }
-    // Not every runtime makes the working directory.
+    });
+  }
+  // Not every runtime makes the working directory.
+  await intoRoot(`mkdir ${container.cwd}`, async () => {
     await mkdir(insideRoot(root, container.cwd), { recursive: true });
   });
   checkProgram(root, container);
@@ -79,18 +81,23 @@ async function localProfileOf({ security }: ContainerSpec, profiles: string) {
   return readProfile(profiles, seccomp.localhost);
 }
 
+/** What an image's own tree forbids, in the words of other runtimes. */
+const WRONG_PATHS: ReadonlyMap<unknown, string> = new Map([
+  ["ENOTDIR", "not a directory"],
+  ["EEXIST", "not a directory"],
+  ["EISDIR", "is a directory"],
+  ["ENAMETOOLONG", "file name too long"],
+]);
+
 /** What an image's own tree forbids is the caller's mistake; anything else is the host's state. */
-async function intoRoot(write: () => Promise<void>): Promise<void> {
+async function intoRoot(what: string, write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (error) {
     if (!(error instanceof Error) || !("code" in error)) throw error;
     if (error instanceof FksError) throw error;
-    const isWrongPath = ["ENOTDIR", "EEXIST", "EISDIR", "ENAMETOOLONG"].includes(
-      String(error.code),
-    );
-    throw new FksError(isWrongPath ? "InvalidInput" : "Unavailable", error.message, {
-      cause: error,
-    });
+    const reason = WRONG_PATHS.get(error.code);
+    if (reason === undefined) throw new FksError("Unavailable", error.message, { cause: error });
+    throw new FksError("InvalidInput", `${what}: ${reason}`, { cause: error });
   }
 }

@@ -113,5 +113,11 @@ function parsed(line: string): { readonly pid: number; readonly message: string 
   const data = Number(/"(?:data|pid)":\s*(-?\d+)/.exec(line)?.[1] ?? -1);
   const quoted = /"message":\s*("(?:[^"\\]|\\.)*")/.exec(line)?.[1];
   const words = quoted === undefined ? "" : String(JSON.parse(quoted)).trim();
-  return { pid: data, message: words === "" ? "conmon ended without an answer" : words };
+  return { pid: data, message: words === "" ? "conmon ended without an answer" : saidIn(words) };
+}
+
+/** runc writes lines of a log, `time=… level=error msg="…"`: what it says stands in the last one. */
+function saidIn(words: string): string {
+  const message = words.match(/(?<=\bmsg=)"(?:[^"\\]|\\.)*"/g)?.at(-1);
+  return message === undefined ? words : String(JSON.parse(message));
 }
