@@ -35,6 +35,9 @@ const jobOf = (name: string, command: readonly string[], spec: object = {}): obj
   spec: specOf(command, spec),
 });
 
+const reasons = ({ status }: Job): readonly string[] =>
+  (status?.conditions ?? []).map(({ type, reason }) => `${type} ${reason}`);
+
 describe.concurrent("Jobs and CronJobs, with real containers", () => {
   let cluster: Cluster;
 
@@ -63,8 +66,6 @@ describe.concurrent("Jobs and CronJobs, with real containers", () => {
     });
     return cluster.get<Job>("job", name);
   };
-  const reasons = ({ status }: Job): readonly (string | undefined)[] =>
-    (status?.conditions ?? []).map(({ type, reason }) => `${type} ${reason}`);
 
   test("an indexed Job tells every Pod its index", async () => {
     const say = sh('echo "$JOB_COMPLETION_INDEX of $(hostname)"');

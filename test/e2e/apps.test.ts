@@ -89,8 +89,8 @@ describe.concurrent("the apps of Kubernetes, with real containers", () => {
       workloadOf("DaemonSet", "everywhere"),
       workloadOf("DaemonSet", "somewhere", { pod: { nodeSelector: { disk: "fast" } } }),
     );
-    const nodesOf = async (app: string): Promise<readonly unknown[]> =>
-      (await podsOf(cluster, app)).map(({ spec }) => spec.nodeName).toSorted();
+    const nodesOf = async (app: string): Promise<readonly string[]> =>
+      (await podsOf(cluster, app)).map(({ spec }) => spec.nodeName ?? "").toSorted();
     await rollout("daemonset/everywhere");
     expect(await nodesOf("everywhere")).toEqual(["local-a", "local-b"]);
     expect(await nodesOf("somewhere")).toEqual([]);

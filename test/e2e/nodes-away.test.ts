@@ -8,9 +8,12 @@ import { eventually } from "./process.ts";
 
 const SPARE = { key: "example.com/spare", value: "yes", effect: "PreferNoSchedule" } as const;
 const FLAGS = [
-  ...["--node-labels", "example.com/pool=edge"],
-  ...["--node-annotations", "example.com/owner=ops"],
-  ...["--register-with-taints", `${SPARE.key}=${SPARE.value}:${SPARE.effect}`],
+  "--node-labels",
+  "example.com/pool=edge",
+  "--node-annotations",
+  "example.com/owner=ops",
+  "--register-with-taints",
+  `${SPARE.key}=${SPARE.value}:${SPARE.effect}`,
 ];
 
 describe("a Node that is away for a while", () => {

@@ -10,11 +10,15 @@ import { eventually } from "./process.ts";
 const REGIONS = ["ams", "fra", "lhr", "dub", "mad", "sin"] as const;
 const WIDE = ["ams", "fra", "lhr"] as const;
 const FLAGS = [
-  ...["--regions", REGIONS.join(",")],
-  ...["--node-labels", "example.com/pool=edge"],
-  ...["--node-annotations", "example.com/owner=ops"],
+  "--regions",
+  REGIONS.join(","),
+  "--node-labels",
+  "example.com/pool=edge",
+  "--node-annotations",
+  "example.com/owner=ops",
   // It keeps nothing away from where there is no better place.
-  ...["--register-with-taints", "example.com/spare=yes:PreferNoSchedule"],
+  "--register-with-taints",
+  "example.com/spare=yes:PreferNoSchedule",
 ];
 
 const zone = "topology.kubernetes.io/zone";
@@ -31,6 +35,12 @@ const near = (app: string) => ({
   ],
 });
 
+/** On the Node that is closed, with these tolerations of that. */
+const tolerating = (...list: readonly object[]) => ({
+  affinity: at("sin"),
+  tolerations: list.map((one) => ({ key: "example.com/closed", operator: "Exists", ...one })),
+});
+
 describe.concurrent("Nodes are chosen by the scheduler", () => {
   let cluster: Cluster;
 
@@ -43,8 +53,9 @@ describe.concurrent("Nodes are chosen by the scheduler", () => {
   const node = (name: string): Promise<Node> => cluster.get<Node>("node", name);
   const rollout = (what: string): Promise<string> =>
     cluster.kubectl(["rollout", "status", what, "--timeout=60s"], { timeoutMs: 70_000 });
-  const nodeNames = async (app: string): Promise<readonly (string | undefined)[]> =>
-    (await podsOf(cluster, app)).map(({ spec }) => spec.nodeName).toSorted();
+  /** "" for a Pod that waits. */
+  const nodeNames = async (app: string): Promise<readonly string[]> =>
+    (await podsOf(cluster, app)).map(({ spec }) => spec.nodeName ?? "").toSorted();
   /** Waits until the scheduler has said this of the Pod. */
   const unschedulable = (name: string, words: string): Promise<Pod> =>
     podWhen(
@@ -112,20 +123,16 @@ describe.concurrent("Nodes are chosen by the scheduler", () => {
 
   test("by taints, which also drive Pods away, at once or after a time", async () => {
     const taint = (text: string) => cluster.kubectl(["taint", "node", "sin", text]);
-    const tolerations = (...list: readonly object[]) => ({
-      affinity: at("sin"),
-      tolerations: list.map((one) => ({ key: "example.com/closed", operator: "Exists", ...one })),
-    });
     await cluster.apply(
-      podOf("intolerant", { spec: tolerations() }),
-      podOf("patient", { spec: tolerations({ effect: "NoExecute", tolerationSeconds: 4 }) }),
-      podOf("tolerant", { spec: tolerations({}) }),
+      podOf("intolerant", { spec: tolerating() }),
+      podOf("patient", { spec: tolerating({ effect: "NoExecute", tolerationSeconds: 4 }) }),
+      podOf("tolerant", { spec: tolerating({}) }),
     );
     const pods = ["intolerant", "patient", "tolerant"];
     await Promise.all(pods.map((name) => podWhen(cluster, name, isRunning)));
 
     await taint("example.com/closed=yes:NoSchedule");
-    await cluster.apply(podOf("late", { spec: tolerations() }));
+    await cluster.apply(podOf("late", { spec: tolerating() }));
     await unschedulable("late", "had untolerated taint");
     expect(isRunning(await cluster.get<Pod>("pod", "intolerant"))).toBe(true);
 
