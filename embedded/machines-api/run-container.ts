@@ -31,7 +31,7 @@ export async function runContainer(work: Work, name: string): Promise<void> {
     volumeImages,
     address: work.addresses.of(slot.record.serial),
     bundle: work.bundles.read(slot.record.id),
-    folderOf: work.volumes.folderOf,
+    folderOf: (id) => work.volumes.folderOf(id),
   });
   if (!result.ok) {
     const reason = "CreateContainerConfigError";

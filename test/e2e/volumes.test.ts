@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Pod } from "#core/kube/pod.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 import { loadImages } from "./images.ts";
 import {
@@ -156,6 +157,8 @@ describe("volumes", () => {
       await cluster.start();
       await eventually("PostgreSQL answers", () => sql(checksum), { timeoutMs: 60_000 });
       expect(await sql(checksum)).toBe(more);
+      const { status } = await cluster.get<Pod>("pod", "db-0");
+      expect(status?.containerStatuses?.[0]?.restartCount).toBe(1);
       expect((await volumeOf("data-db-0")).metadata.name).toBe(volume.metadata.name);
       await cluster.kubectl(["delete", "statefulset", "db"]);
     },
