@@ -88,7 +88,7 @@ const mount = z
     add_size_gb: kept,
     size_gb_limit: kept,
   })
-  .refine((mount) => (mount.volume ?? mount.name ?? "") !== "", "needs a volume or a name");
+  .refine((one) => (one.volume ?? one.name ?? "") !== "", "needs a volume or a name");
 
 const dns = z.looseObject({
   skip_registration: z.boolean().exactOptional(),
