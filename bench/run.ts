@@ -5,6 +5,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   serve: ["bench/serve.ts"],
   runtime: ["bench/runtime-start.ts"],
   pods: ["bench/pods.ts"],
+  services: ["bench/services.ts"],
   sessions: ["bench/sessions.ts"],
   probes: ["bench/probes.ts"],
   exits: ["bench/exits.ts"],

@@ -60,8 +60,7 @@ export function targetElements({ side, mark, targets }: Group): readonly Element
 export interface Element {
   readonly holder: string;
   readonly key: string;
-  /** Left out in sets. */
-  readonly value?: string;
+  readonly value: string;
 }
 
 /**

@@ -52,7 +52,6 @@ test("a first Service is a chain for as many endpoints, and elements", () => {
     "add rule inet services vip_2_0 dnat ip6 to meta mark . ip6 daddr . meta l4proto . th dport map @vip_targets",
     "add element inet services vips { 0 . fdaa:a1b:2c3d:0:1::5 . tcp . 80 : goto vip_2_0 }",
     "add element inet services vip_targets { 0 . fdaa:a1b:2c3d:0:1::5 . tcp . 80 : fdaa:a1b:2c3d:a7b:1:0:1:2 . 8080, 1 . fdaa:a1b:2c3d:0:1::5 . tcp . 80 : fdaa:a1b:2c3d:a7b:1:0:2:2 . 8080 }",
-    "add element inet services hairpins { fdaa:a1b:2c3d:a7b:1:0:1:2 . fdaa:a1b:2c3d:a7b:1:0:1:2, fdaa:a1b:2c3d:a7b:1:0:2:2 . fdaa:a1b:2c3d:a7b:1:0:2:2 }",
   ]);
   expect(nodePorts).toEqual({ gone: [], come: [] });
 });
@@ -69,19 +68,8 @@ test("one endpoint for another is only what differs", () => {
 
   expect(lines(router)).toEqual([
     "delete element inet services vip_targets { 1 . fdaa:a1b:2c3d:0:1::5 . tcp . 80 }",
-    "delete element inet services hairpins { fdaa:a1b:2c3d:a7b:1:0:2:2 . fdaa:a1b:2c3d:a7b:1:0:2:2 }",
     "add element inet services vip_targets { 1 . fdaa:a1b:2c3d:0:1::5 . tcp . 80 : fdaa:a1b:2c3d:a7b:1:0:3:2 . 8080 }",
-    "add element inet services hairpins { fdaa:a1b:2c3d:a7b:1:0:3:2 . fdaa:a1b:2c3d:a7b:1:0:3:2 }",
   ]);
-});
-
-test("what two routes need stays until the last of them is gone", () => {
-  const book = ledger(place);
-  const other = route({ service: "default/api", clusterIP: "fdaa:a1b:2c3d:0:1::6" });
-  book.enter({ gone: [], come: [route(), other], sources: NONE });
-
-  expect(book.enter({ gone: [other], come: [], sources: NONE }).router).not.toContain("hairpins");
-  expect(book.enter({ gone: [route()], come: [], sources: NONE }).router).toContain("hairpins");
 });
 
 test("by IPv4 only Machines are reached; the host hears of each NodePort once", () => {

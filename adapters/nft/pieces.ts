@@ -14,7 +14,7 @@ import {
 import { nodePortElement } from "./host-text.ts";
 import { ANYWHERE_MARK, CLUSTER_MARK, type NftPlace } from "./place.ts";
 
-/** What one route needs. Two routes may need the same element; it stays as long as one does. */
+/** What one route needs. */
 export interface Pieces {
   readonly chains: readonly Chain[];
   readonly elements: readonly Element[];
@@ -27,8 +27,13 @@ export function piecesFor(route: Route, place: NftPlace): Pieces {
   return {
     chains: parts.flatMap(({ chains }) => chains),
     elements: parts.flatMap(({ elements }) => elements),
-    nodePorts: route.nodePort === 0 ? [] : [nodePortElement(route.protocol, route.nodePort)],
+    nodePorts: nodePortsOf(route),
   };
+}
+
+/** What the host's set holds of a route. */
+export function nodePortsOf({ protocol, nodePort }: Route): readonly string[] {
+  return nodePort === 0 ? [] : [nodePortElement(protocol, nodePort)];
 }
 
 /** A Machine that asks for a Service whose policy is Local must be known with its Node. */
@@ -102,7 +107,6 @@ function partFor(
     chains.push(chain);
     elements.push(verdict(group.mark, `goto ${chain.name}`));
     if (seconds === undefined) elements.push(...targetElements(group));
-    elements.push(...group.targets.map((target) => hairpin(side, target)));
   }
   return { chains, elements };
 }
@@ -114,11 +118,4 @@ function inIpv4(group: Group, { plan }: NftPlace): Group {
     return ipv4 === undefined ? [] : [{ address: ipv4, port }];
   });
   return { ...group, targets };
-}
-
-function hairpin({ chain }: Side, { address }: Target): Element {
-  return {
-    holder: chain === "nodeport4" ? "hairpins4" : "hairpins",
-    key: `${address} . ${address}`,
-  };
 }

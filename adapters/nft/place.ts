@@ -25,6 +25,8 @@ export interface NodePlace {
 export const CLUSTER_MARK = 0;
 /** The mark of callers that are on no Node, or on every one: those from outside, and the host. */
 export const ANYWHERE_MARK = 0x7fff_0000;
+/** The mark of connections that leave by the link they came by; no group and no endpoint has it. */
+export const TURNING_MARK = 0xffff_ffff;
 
 /** `nodes` in the order of their addresses. */
 export function nftPlaceFor(plan: NetworkPlan, nodes: readonly string[]): NftPlace {

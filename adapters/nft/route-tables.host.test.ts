@@ -168,6 +168,10 @@ test("the host reaches a Service, and a Machine reaches itself through one", asy
 
   expect(await ask(0, VIP, 80)).toEqual({ [`m1 ${plan.hostLink}`]: 1 });
   expect(await ask(1, VIP, 80)).toEqual({ [`m1 ${plan.routerLink}`]: 1 });
+  await load(route({ targets: [target(1)], nodePort: 30_080 }));
+  expect(await ask(1, nodeAddresses[0] ?? "", 30_080)).toEqual({ [`m1 ${plan.routerLink}`]: 1 });
+  const byIpv4 = { [`m1 ::ffff:${place.ipv4.router}`]: 1 };
+  expect(await ask(1, place.ipv4.router, 30_080)).toEqual(byIpv4);
 });
 
 test("an endpoint that is the host's own is reached by Machines and by the host", async () => {

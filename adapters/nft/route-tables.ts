@@ -1,15 +1,20 @@
 import { writeFileSync } from "node:fs";
 import { FksError, messageOf } from "#core/errors.ts";
 import type { Log } from "#core/ports/log.ts";
-import type { RouteTables } from "#core/ports/route-tables.ts";
+import type { RouteTables, SourceChanges } from "#core/ports/route-tables.ts";
 import type { Route } from "#core/service/route.ts";
 import { endUdpFlows } from "./conntrack.ts";
 import { staleFlowsBy } from "./flows.ts";
 import { hostTableFor, hostTableText } from "./host-text.ts";
 import { type Ledger, ledger } from "./ledger.ts";
+import { nodePortsOf } from "./pieces.ts";
 import type { NftPlace } from "./place.ts";
 import { routerTableText, TABLE } from "./router-text.ts";
 import { nftIn } from "./run-nft.ts";
+
+/** Routes whose text is there at the same time. */
+const LOADED_AT_A_TIME = 500;
+const NONE: SourceChanges = { gone: [], come: [] };
 
 interface NftRouteTablesOptions {
   readonly place: NftPlace;
@@ -56,23 +61,26 @@ export function nftRouteTables({ place, netns, within, log }: NftRouteTablesOpti
   return {
     async load({ routes, sources }, signal) {
       book = undefined;
-      const fresh = ledger(place);
-      const { router: elements } = fresh.enter({
-        gone: [],
-        come: routes,
-        sources: { gone: [], come: sources },
-      });
-      const text = `${routerTableText(place)}${elements}`;
+      let fresh = ledger(place);
+      const whole = function* (head = ""): Generator<string> {
+        fresh = ledger(place);
+        yield `${head}${routerTableText(place)}`;
+        for (let at = 0; at < routes.length; at += LOADED_AT_A_TIME) {
+          const come = routes.slice(at, at + LOADED_AT_A_TIME);
+          yield fresh.enter({ gone: [], come, sources: NONE }).router;
+        }
+        yield fresh.enter({ gone: [], come: [], sources: { gone: [], come: sources } }).router;
+      };
       try {
-        await router.load(text, signal);
+        await router.load(whole(), signal);
       } catch (error) {
         if (!FksError.is(error, "Unavailable")) throw error;
         // A table that another version made cannot be filled, only replaced.
         log.info("service table made anew", { reason: messageOf(error) });
-        await router.load(`add table ${TABLE}\ndelete table ${TABLE}\n${text}`, signal);
+        await router.load(whole(`add table ${TABLE}\ndelete table ${TABLE}\n`), signal);
       }
       allowLoopbackNodePorts(place);
-      await host.load(hostTableText(place, fresh.nodePorts()), signal);
+      await host.load(hostTableText(place, routes.flatMap(nodePortsOf)), signal);
       await deleteStale(await leftovers(fresh, signal), signal);
       endStaleFlows(routes);
       book = fresh;

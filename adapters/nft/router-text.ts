@@ -6,7 +6,7 @@
  * changes with Services is elements of maps alone, but for ClientIP affinity. All of it is conntrack's
  * NAT: a connection stays with its endpoint whatever becomes of the tables.
  */
-import { ANYWHERE_MARK, type NftPlace, nodePortAddressesOf } from "./place.ts";
+import { ANYWHERE_MARK, type NftPlace, nodePortAddressesOf, TURNING_MARK } from "./place.ts";
 
 export const TABLE = "inet services";
 
@@ -22,25 +22,16 @@ const MAPS = {
   nodeport4_targets: "type mark . inet_proto . inet_service : ipv4_addr . inet_service",
   sources: "type ipv6_addr : mark",
 } as const;
-const SETS = {
-  hairpins: "type ipv6_addr . ipv6_addr",
-  hairpins4: "type ipv4_addr . ipv4_addr",
-} as const;
 
 /** Makes what is missing of the table and empties the rest, in a transaction with what follows. */
 export function routerTableText(place: NftPlace): string {
   const chains = Object.entries(chainsFor(place));
   const maps = Object.entries(MAPS);
-  const sets = Object.entries(SETS);
   return [
     `add table ${TABLE}`,
     ...maps.flatMap(([name, type]) => [
       `add map ${TABLE} ${name} { ${type}; }`,
       `flush map ${TABLE} ${name}`,
-    ]),
-    ...sets.flatMap(([name, type]) => [
-      `add set ${TABLE} ${name} { ${type}; }`,
-      `flush set ${TABLE} ${name}`,
     ]),
     ...chains.flatMap(([name, { hook = "" }]) => [
       `add chain ${TABLE} ${name}${hook && ` { ${hook}; }`}`,
@@ -63,7 +54,7 @@ const PORT = "meta mark . meta l4proto . th dport";
 
 function chainsFor(place: NftPlace): Readonly<Record<string, Chain>> {
   const { plan, ipv4, nodes } = place;
-  const { routerLink, routerInterface } = plan;
+  const { routerLink } = plan;
   const own = [routerLink, ...nodes.map(({ entry }) => entry)];
   const nodeMarks = nodes.flatMap(({ address, entry, mark }) => [
     `${address} : ${mark}`,
@@ -106,13 +97,19 @@ function chainsFor(place: NftPlace): Readonly<Record<string, Chain>> {
         `ip daddr ${ipv4.router} meta l4proto { tcp, udp, sctp } goto refuse`,
       ],
     },
-    // Answers must come back this way: who calls itself, and the host that calls the host.
+    // Answers must come back this way where a packet leaves by the link it came by: who calls itself,
+    // and the host that calls the host.
+    turning: {
+      hook: "type filter hook prerouting priority dstnat + 10",
+      rules: [
+        `ct state new ct status dnat fib daddr . iif oif exists meta mark set ${TURNING_MARK}`,
+      ],
+    },
     postrouting: {
       hook: "type nat hook postrouting priority srcnat",
       rules: [
-        `ct status dnat ip6 saddr . ip6 daddr @hairpins snat ip6 to ${routerLink}`,
-        `ct status dnat ip saddr . ip daddr @hairpins4 snat ip to ${ipv4.router}`,
-        `ct status dnat meta nfproto ipv6 iifname ${routerInterface} oifname ${routerInterface} snat ip6 to ${routerLink}`,
+        `meta mark ${TURNING_MARK} meta nfproto ipv6 snat ip6 to ${routerLink}`,
+        `meta mark ${TURNING_MARK} meta nfproto ipv4 snat ip to ${ipv4.router}`,
       ],
     },
   };

@@ -65,11 +65,10 @@ export function routingTable({ services, slices }: Lists): RoutingTable {
       const gone: Route[] = [];
       const come: Route[] = [];
       for (const key of touched) {
-        const before = byText(table.get(key) ?? []);
+        const before = table.get(key) ?? [];
         const now = routesNow(key);
-        const wanted = byText(now);
-        for (const [text, route] of before) if (!wanted.has(text)) gone.push(route);
-        for (const [text, route] of wanted) if (!before.has(text)) come.push(route);
+        gone.push(...without(before, now));
+        come.push(...without(now, before));
         if (now.length === 0) table.delete(key);
         else table.set(key, now);
       }
@@ -84,6 +83,9 @@ function serviceKeyOf({ metadata, service }: EndpointSlice): string {
   return `${metadata.namespace}/${service}`;
 }
 
-function byText(routes: readonly Route[]): ReadonlyMap<string, Route> {
-  return new Map(routes.map((route) => [JSON.stringify(route), route]));
+/** Those of `routes` that `others` lacks. */
+function without(routes: readonly Route[], others: readonly Route[]): readonly Route[] {
+  if (others.length === 0) return routes;
+  const known = new Set(others.map((route) => JSON.stringify(route)));
+  return routes.filter((route) => !known.has(JSON.stringify(route)));
 }
