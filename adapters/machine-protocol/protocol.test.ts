@@ -312,9 +312,9 @@ test("an answer that is no report is Unavailable, a wrong token Unauthorized", a
 
 test("a server that has no way to free anything is no failure, one that fails at it is", async () => {
   await against({}).reclaim(forever);
-  const failing = against({
+  const full = against({
     http: () => Response.json({ error: "disk", code: "Unavailable" }, { status: 503 }),
   });
-  const failure = await failing.reclaim(forever).catch((error: unknown) => error);
+  const failure = await full.reclaim(forever).catch((error: unknown) => error);
   expect(FksError.is(failure, "Unavailable")).toBe(true);
 });

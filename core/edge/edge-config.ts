@@ -1,5 +1,13 @@
 import type { Service, ServicePort } from "../kube/service.ts";
-import { type EdgePort, PORT_SETTINGS, portFor, type Read, SERVICE_SETTINGS } from "./settings.ts";
+import {
+  type EdgePort,
+  PORT_SETTINGS,
+  portFor,
+  type Read,
+  type SaidOfPort,
+  type SaidOfService,
+  SERVICE_SETTINGS,
+} from "./settings.ts";
 
 /** How a Service of type LoadBalancer is published, in the Fly Proxy's terms. */
 export interface EdgeConfig {
@@ -35,9 +43,11 @@ const SOFT_LIMIT = 20;
 /** What the `service.fly.io/…` annotations of a Service say. Pure. */
 export function edgeConfigFor({ metadata, spec }: Service): EdgeReading {
   const problems: string[] = [];
-  const said = new Map<string, Said>();
+  const keyOf = new Map<string, { readonly key: string; readonly text: string }>();
+  let ofService: SaidOfService = {};
+  const ofPorts = new Map<number, SaidOfPort>();
 
-  for (const [key, value] of Object.entries(metadata.annotations)) {
+  for (const [key, text] of Object.entries(metadata.annotations)) {
     if (!key.startsWith(PREFIX)) continue;
     const name = key.slice(PREFIX.length);
     if (NOT_SETTINGS.includes(name)) continue;
@@ -46,27 +56,27 @@ export function edgeConfigFor({ metadata, spec }: Service): EdgeReading {
       problems.push(`${key} ${setting}`);
       continue;
     }
-    const read = setting.read(value);
-    if ("problem" in read) {
-      problems.push(`${key}: ${read.problem}, not "${value}"`);
-      continue;
-    }
-    const before = said.get(setting.id);
-    if (before !== undefined && before.text !== value) {
+    const before = keyOf.get(setting.id);
+    if (before !== undefined && before.text !== text) {
       problems.push(`${key} and ${before.key} contradict each other; ${before.key} counts`);
       continue;
     }
-    said.set(setting.id, { key, text: value, value: read.value });
+    keyOf.set(setting.id, { key, text });
+    const problem = setting.read(text, {
+      service: (said) => {
+        ofService = { ...ofService, ...said };
+      },
+      port: (port, said) => void ofPorts.set(port, { ...ofPorts.get(port), ...said }),
+    });
+    if (problem !== undefined) problems.push(`${key}: ${problem}, not "${text}"`);
   }
 
-  const of = <T>(id: string): T | undefined => said.get(id)?.value as T | undefined;
   const ports = spec.ports.map((port) => {
-    const made = portFor(port, (setting) => said.get(`${port.port} ${setting}`)?.value);
+    const made = portFor(port, ofPorts.get(port.port) ?? {});
     problems.push(...made.problems.map((text) => `port ${port.port}: ${text}`));
     return made.port;
   });
-  const softLimit = of<number>("concurrency-limit-soft") ?? SOFT_LIMIT;
-  const hardLimit = of<number>("concurrency-limit-hard");
+  const { softLimit = SOFT_LIMIT, hardLimit } = ofService;
   if (hardLimit !== undefined && hardLimit < softLimit) {
     problems.push(
       `the hard limit ${hardLimit} is below the soft limit ${softLimit}; both are ${hardLimit}`,
@@ -75,38 +85,53 @@ export function edgeConfigFor({ metadata, spec }: Service): EdgeReading {
   const config: EdgeConfig = {
     ports,
     concurrency: {
-      type: of("concurrency-kind") ?? "connections",
+      type: ofService.kind ?? "connections",
       softLimit: Math.min(softLimit, hardLimit ?? softLimit),
       ...(hardLimit !== undefined && { hardLimit }),
     },
-    autostart: of("autostart") ?? true,
-    autostop: of("autostop") ?? "off",
-    minMachinesRunning: of("min-machines-running") ?? 0,
+    autostart: ofService.autostart ?? true,
+    autostop: ofService.autostop ?? "off",
+    minMachinesRunning: ofService.minMachinesRunning ?? 0,
   };
   return { config, problems };
 }
 
-interface Said {
-  readonly key: string;
-  readonly text: string;
-  readonly value: unknown;
+/** Where what a setting says goes. */
+interface Takers {
+  service(said: SaidOfService): void;
+  port(port: number, said: SaidOfPort): void;
 }
 
 interface FoundSetting {
   /** The same for both ways to name a port. */
   readonly id: string;
-  readonly read: (text: string) => Read<unknown>;
+  /** Hands on what the text says, or returns what was expected of it. */
+  readonly read: (text: string, takers: Takers) => string | undefined;
 }
 
 /** Which setting an annotation's name means; a string says what is wrong with it. */
 function settingOf(name: string, ports: readonly ServicePort[]): FoundSetting | string {
-  const read = SERVICE_SETTINGS[name];
-  if (read !== undefined) return { id: name, read };
+  const readService = SERVICE_SETTINGS[name];
+  if (readService !== undefined) {
+    return {
+      id: name,
+      read: (text, takers) => problemOr(readService(text), (said) => takers.service(said)),
+    };
+  }
   const setting = Object.keys(PORT_SETTINGS).find((suffix) => name.endsWith(`-${suffix}`));
   const readPort = setting === undefined ? undefined : PORT_SETTINGS[setting];
   if (setting === undefined || readPort === undefined) return "is no annotation that is known";
   const which = name.slice(0, -setting.length - 1);
-  const port = ports.find((one) => one.name === which || `${one.port}` === which);
+  const port = ports.find((one) => one.name === which || `${one.port}` === which)?.port;
   if (port === undefined) return `names port "${which}", which the Service does not have`;
-  return { id: `${port.port} ${setting}`, read: readPort };
+  return {
+    id: `${port} ${setting}`,
+    read: (text, takers) => problemOr(readPort(text), (said) => takers.port(port, said)),
+  };
+}
+
+function problemOr<Said>(read: Read<Said>, take: (said: Said) => void): string | undefined {
+  if ("problem" in read) return read.problem;
+  take(read.value);
+  return undefined;
 }

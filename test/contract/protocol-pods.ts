@@ -189,7 +189,6 @@ function contents(given: Given): void {
 
   it("usage tells of containers, their disk, volumes and the network", async () => {
     const world = given();
-    const fill = (path: string, bytes: number): string => `head -c ${bytes} /dev/zero > ${path}`;
     const ref = await bundled(
       world,
       `${fill("/full", 1e6)}; ${fill("/d/full", 1e6)}; ${fill("/v/full", 2e6)}; echo full; sleep 100`,
@@ -262,4 +261,9 @@ function attaching(given: Given): void {
     expect(await left).toBe(reason);
     expect(runs(await mainWhen(world, ref, () => true))).toBe(true);
   });
+}
+
+/** A command of a shell. */
+function fill(path: string, bytes: number): string {
+  return `head -c ${bytes} /dev/zero > ${path}`;
 }
