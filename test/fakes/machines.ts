@@ -101,14 +101,19 @@ export function memoryWorld(options: MemoryWorldOptions): MemoryWorld {
     setState: (id, state) => store.setState(id, state),
     setContainer: (id, name, change) =>
       store.change(id, (found) => withContainer(found, name, change)),
-    endContainer: (id, name, end) =>
+    endContainer(id, name, end) {
+      let keepsFromBeginning = false;
       store.change(id, (found) => {
         const over = ended(found, name, end, clock.now());
-        const isInit = initContainersOf(found.machine).includes(name);
-        return isInit && over !== found
-          ? running(over, clock.now(), ({ state }) => state.terminated === undefined)
-          : over;
-      }),
+        if (over === found || !initContainersOf(found.machine).includes(name)) return over;
+        const container = over.report.containers.find((one) => one.name === name);
+        keepsFromBeginning =
+          end.exitCode !== 0 && container !== undefined && !isRestarted(over, container);
+        return running(over, clock.now(), ({ state }) => state.terminated === undefined);
+      });
+      // The others will never start, so the Machine ends with what runs beside them.
+      if (keepsFromBeginning) store.stop(id, { exitCode: 143, signal: 15 });
+    },
     restartContainers: (id) =>
       store.change(id, (found) =>
         running(found, clock.now(), (container) => isRestarted(found, container)),
