@@ -56,7 +56,7 @@ test("nothing is written when one of the digests cannot be had", async () => {
   const file = pinFile();
   const { stderr, exitCode } = await pin(releases.url, "--file", file);
 
-  expect(exitCode).toBe(1);
+  expect(exitCode).toBe(3);
   expect(stderr).toBe(`pin-k3s: ${new URL(releases.url).host} has no sha256sum-arm64.txt (404)\n`);
   expect(readFileSync(file, "utf8")).toBe(UNPINNED);
 });
@@ -64,7 +64,7 @@ test("nothing is written when one of the digests cannot be had", async () => {
 test.each(["v1.20.0+k3s1", "v1.36.4", "latest"])("%s is no release to pin", async (version) => {
   const { stderr, exitCode } = await pin("http://127.0.0.1:1", "--version", version);
 
-  expect(exitCode).toBe(1);
+  expect(exitCode).toBe(2);
   expect(stderr).toContain(`such as v1.36.4+k3s1, not "${version}"`);
 });
 

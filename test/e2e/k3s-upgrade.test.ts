@@ -67,7 +67,9 @@ describe("another version of K3s, with Pods running", () => {
     const unix = join(cluster.dataDir, "run/status.sock");
     const metrics = await (await fetch("http://status/metrics", { unix })).text();
     const asked = metrics.matchAll(/^fks_machines_api_requests_total\{.*method="(\w+)"/gm);
-    expect(new Set([...asked].map(([, method]) => method))).toEqual(new Set(["GET"]));
+    // Logs of Pods that are no more are forgotten meanwhile.
+    const harmless = ["GET", "DELETE"];
+    expect([...asked].filter(([, method = ""]) => !harmless.includes(method))).toEqual([]);
     expect(await world()).toEqual(before);
 
     await cluster.apply(podOf("probe"));

@@ -112,11 +112,14 @@ test("what is used is told for containers, volumes and the network", async () =>
         // Our init, and what the shell became.
         processes: 2,
         rootBytes: expect.any(Number),
+        rootInodes: expect.any(Number),
+        logBytes: expect.any(Number),
+        logInodes: 1,
       },
     ],
     volumes: [
-      { name: "disk", usedBytes: expect.any(Number) },
-      { name: "memory", usedBytes: 2 * MIB, capacityBytes: 4 * MIB },
+      { name: "disk", usedBytes: expect.any(Number), usedInodes: 2 },
+      { name: "memory", usedBytes: 2 * MIB, usedInodes: 2, capacityBytes: 4 * MIB },
     ],
     network: { receivedBytes: expect.any(Number), sentBytes: expect.any(Number) },
   });
