@@ -180,10 +180,16 @@ async function runPods(scope: PodScope, signal: AbortSignal): Promise<void> {
         if (usage) await metricsApiOf(scope, usage, running);
       },
       async (running) => {
-        const known = () => (isServing ? podsOf(watched) : undefined);
-        if (protocol) {
-          await forgetLogs({ keptLogs: protocol.keptLogs, pods: known, clock, log }, running);
-        }
+        if (protocol === undefined) return;
+        await forgetLogs(
+          {
+            keptLogs: protocol.keptLogs,
+            pods: () => (isServing ? podsOf(watched) : undefined),
+            clock,
+            log,
+          },
+          running,
+        );
       },
       async (running) => {
         for (let reason = controller.waitsFor(); reason !== undefined; ) {

@@ -64,18 +64,6 @@ describe("Services", () => {
   const inClient = (...command: readonly string[]) =>
     cluster.tryKubectl(["exec", "client", "--", ...command]);
   const fromPod = (host: string, port: number) => inClient("api-client", `http://${host}:${port}/`);
-  const fromHost = (host: string, port: number): Promise<string> =>
-    eventually(
-      `${host}:${port} answers`,
-      async () =>
-        (
-          await fetch(`http://${host}:${port}/`, {
-            keepalive: false,
-            signal: AbortSignal.timeout(2_000),
-          })
-        ).text(),
-      { timeoutMs: 10_000 },
-    );
 
   test("a ClusterIP answers Pods and the host, by the name of the target port", async () => {
     const { spec } = await service("web");
@@ -187,10 +175,10 @@ describe("Services", () => {
     await fromHost(`[${clusterIP}]`, 80);
 
     const heard = new Map<string, number>();
-    let isRolled = false;
+    const rolled = new AbortController();
     let sent = 0;
     const client = async (): Promise<void> => {
-      while (!isRolled || sent < REQUESTS) {
+      while (!rolled.signal.aborted || sent < REQUESTS) {
         sent += 1;
         const answer = await fetch(`http://[${clusterIP}]/`, { keepalive: false })
           .then((response) => response.text())
@@ -199,10 +187,13 @@ describe("Services", () => {
       }
     };
     const clients = Array.from({ length: CLIENTS }, client);
-    await cluster.kubectl(["set", "image", "deployment/busy", `main=${WEB_IMAGE_2}`]);
-    await cluster.kubectl(["rollout", "status", "deployment/busy", "--timeout=120s"]);
-    isRolled = true;
-    await Promise.all(clients);
+    try {
+      await cluster.kubectl(["set", "image", "deployment/busy", `main=${WEB_IMAGE_2}`]);
+      await cluster.kubectl(["rollout", "status", "deployment/busy", "--timeout=120s"]);
+    } finally {
+      rolled.abort();
+      await Promise.all(clients);
+    }
 
     expect([...heard.keys()].toSorted()).toEqual([`${WEB_IMAGE}\n`, `${WEB_IMAGE_2}\n`]);
     expect(sent).toBeGreaterThanOrEqual(REQUESTS);
@@ -236,3 +227,15 @@ describe("Services", () => {
     });
   });
 });
+
+/** The page that answers there, asked from the host. */
+function fromHost(host: string, port: number): Promise<string> {
+  return eventually(
+    `${host}:${port} answers`,
+    async () => {
+      const signal = AbortSignal.timeout(2_000);
+      return (await fetch(`http://${host}:${port}/`, { keepalive: false, signal })).text();
+    },
+    { timeoutMs: 10_000 },
+  );
+}
