@@ -4,6 +4,7 @@ import type { MachineRef } from "#core/fly/machine-protocol.ts";
 import { embeddedWithContainers } from "#test/contract/embedded.ts";
 import {
   type ContractWorld,
+  clear,
   configOf,
   eventually,
   forever,
@@ -40,7 +41,10 @@ beforeAll(async () => {
   });
 });
 
-afterAll(() => world.close());
+afterAll(async () => {
+  await clear(world);
+  await world.close();
+});
 
 /** Each begins and goes on until it is cut. */
 const WAYS: readonly ((signal: AbortSignal, begun: () => void) => Promise<unknown>)[] = [
