@@ -159,15 +159,16 @@ function listen(
 }
 
 function relayHandlers(onGone: (end: RelayEnd) => void) {
-  const of = (use: (end: RelayEnd) => void) => (socket: Client) => {
-    if (socket.data !== undefined) use(socket.data);
-  };
   return {
     data(socket: Client, chunk: Uint8Array) {
       if (socket.data !== undefined) onData(socket.data, chunk);
     },
-    drain: of(onDrain),
-    end: of(onEnd),
+    drain(socket: Client) {
+      if (socket.data !== undefined) onDrain(socket.data);
+    },
+    end(socket: Client) {
+      if (socket.data !== undefined) onEnd(socket.data);
+    },
     // Whatever went wrong, the end of the socket follows.
     error() {},
     close({ data: end }: Client, error?: Error) {
@@ -185,43 +186,41 @@ async function connected(
   onFailure: (reason: string) => void,
 ): Promise<RelayEnd | undefined> {
   let reason = "there is no endpoint";
-  for (const { address, port } of targets) {
-    const { promise, resolve } = Promise.withResolvers<RelayEnd | undefined>();
-    const late = setTimeout(() => {
-      reason = `${address} does not answer`;
-      resolve(undefined);
-    }, connectMs);
-    Bun.connect<RelayEnd | undefined>({
-      hostname: address,
-      port,
-      allowHalfOpen: true,
-      data: undefined,
-      socket: {
-        open(socket) {
-          socket.data = relayEnd(socket);
-          socket.pause();
-          resolve(socket.data);
-        },
-        ...relayHandlers(() => {}),
-        connectError(_socket, error) {
-          reason = messageOf(error);
-          resolve(undefined);
-        },
-      },
-    }).then(
-      (socket) => {
-        // Too late: somebody else has the connection, or nobody.
-        void promise.then((end) => end === socket.data || socket.terminate());
-      },
-      (error: unknown) => {
-        reason = messageOf(error);
-        resolve(undefined);
-      },
-    );
-    const end = await promise;
-    clearTimeout(late);
-    if (end !== undefined) return end;
+  for (const target of targets) {
+    const outcome = await dial(target, connectMs);
+    if (typeof outcome !== "string") return outcome;
+    reason = outcome;
   }
   onFailure(reason);
   return undefined;
+}
+
+/** A connection that nobody reads from yet, or why there is none. */
+async function dial({ address, port }: Endpoint, connectMs: number): Promise<RelayEnd | string> {
+  const late = Promise.withResolvers<string>();
+  const timer = setTimeout(() => late.resolve(`${address} does not answer`), connectMs);
+  const dialling = Bun.connect<RelayEnd | undefined>({
+    hostname: address,
+    port,
+    allowHalfOpen: true,
+    data: undefined,
+    socket: {
+      open(socket) {
+        socket.data = relayEnd(socket);
+        socket.pause();
+      },
+      ...relayHandlers(() => {}),
+      connectError() {},
+    },
+  }).then((socket) => socket.data ?? relayEnd(socket), messageOf);
+  const outcome = await Promise.race([dialling, late.promise]);
+  clearTimeout(timer);
+  if (typeof outcome === "string") void endWhenThere(dialling);
+  return outcome;
+}
+
+/** A connection that comes too late is nobody's. */
+async function endWhenThere(dialling: Promise<RelayEnd | string>): Promise<void> {
+  const outcome = await dialling;
+  if (typeof outcome !== "string") outcome.socket.terminate();
 }
