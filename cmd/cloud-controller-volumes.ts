@@ -1,7 +1,6 @@
 import { kubernetesNamespaces } from "#adapters/kubernetes/namespaces.ts";
 import type { Rule } from "#adapters/kubernetes/rights.ts";
 import {
-  ensureStorageObjects,
   type KubernetesVolumeObjects,
   kubernetesVolumeObjects,
 } from "#adapters/kubernetes/volume-objects.ts";
@@ -12,7 +11,6 @@ import { sleep } from "#core/ports/clock.ts";
 import { claimKey, volumeKey, volumeReconciler } from "#core/volume/volume-reconciler.ts";
 import type { CloudPart, CloudScope } from "./cloud-controller.ts";
 import { together } from "./together.ts";
-import { untilThere } from "./until-there.ts";
 
 const WORKERS = 4;
 const LOOK_MS = 50;
@@ -29,11 +27,6 @@ const RULES: readonly Rule[] = [
   },
   { apiGroups: [""], resources: ["nodes"], verbs: ["list", "watch"] },
   { apiGroups: ["storage.k8s.io"], resources: ["storageclasses"], verbs: ["list", "watch"] },
-  {
-    apiGroups: ["storage.k8s.io"],
-    resources: ["storageclasses", "csidrivers"],
-    verbs: ["create"],
-  },
 ];
 
 /** Claims get Fly volumes, and leave them as their class says. */
@@ -46,11 +39,6 @@ export function volumesPart(): CloudPart {
     async run(scope: CloudScope, signal) {
       const { clock, log } = scope.role;
       const { client } = scope.access;
-      await untilThere(
-        { what: "the storage classes", waiting: (reason) => (waiting = reason), clock, log },
-        () => ensureStorageObjects(client, signal),
-        signal,
-      );
       const objects = kubernetesVolumeObjects({ client, clock, log });
       await together(
         [

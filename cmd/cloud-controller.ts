@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { type Readiness, serveRoleSocket } from "#adapters/host/role-socket.ts";
+import { ensureGivenObjects, GIVEN_OBJECTS_RULES } from "#adapters/kubernetes/given-objects.ts";
 import { objectEvents } from "#adapters/kubernetes/object-events.ts";
 import type { Rule } from "#adapters/kubernetes/rights.ts";
 import { aborted } from "#core/aborted.ts";
@@ -19,7 +20,10 @@ import { untilThere } from "./until-there.ts";
 const USER = "fks-node-cloud-controller";
 
 /** Beside what each part needs. */
-const RULES: readonly Rule[] = [{ apiGroups: [""], resources: ["events"], verbs: ["create"] }];
+const RULES: readonly Rule[] = [
+  { apiGroups: [""], resources: ["events"], verbs: ["create"] },
+  ...GIVEN_OBJECTS_RULES,
+];
 
 /** What each part of the role works with. */
 export interface CloudScope {
@@ -68,6 +72,11 @@ async function runCloudController(
   try {
     const rights = { user: USER, rules: [...RULES, ...parts.flatMap(({ rules }) => rules)] };
     const access = await roleAccess(role, rights, { waiting }, signal);
+    await untilThere(
+      { what: "the objects that every cluster has", waiting, clock, log },
+      () => ensureGivenObjects(access.client, signal),
+      signal,
+    );
     const what = "the Machines API";
     const platform = await untilThere(
       { what, waiting, clock, log },

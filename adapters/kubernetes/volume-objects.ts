@@ -4,7 +4,6 @@ import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import type { VolumeObjects } from "#core/ports/volume-objects.ts";
 import { CLAIM_FINALIZER, DRIVER, REGION_LABEL, VOLUME_FINALIZER } from "#core/volume/names.ts";
-import { CSI_DRIVER, STORAGE_CLASSES } from "#core/volume/storage-objects.ts";
 import type { KubernetesClient } from "./client.ts";
 import { type Decode, ignored } from "./decode.ts";
 import { claimFrom, placedNodeFrom, storageClassFrom, volumeFrom } from "./volume-codec.ts";
@@ -13,7 +12,6 @@ import { type Watched, watched } from "./watched.ts";
 const CLAIMS = "/api/v1/persistentvolumeclaims";
 const VOLUMES = "/api/v1/persistentvolumes";
 const CLASSES = "/apis/storage.k8s.io/v1/storageclasses";
-const DRIVERS = "/apis/storage.k8s.io/v1/csidrivers";
 
 interface Options {
   readonly client: KubernetesClient;
@@ -138,22 +136,6 @@ export async function reclaimPolicies(
       csi?.driver === DRIVER ? [[csi.volumeHandle, reclaimPolicy] as const] : [],
     ),
   );
-}
-
-/** What a cluster of ours has from its beginning; what somebody made of it stays. */
-export async function ensureStorageObjects(
-  client: KubernetesClient,
-  signal: AbortSignal,
-): Promise<void> {
-  const wanted = [
-    ...STORAGE_CLASSES.map((body) => ({ path: CLASSES, body })),
-    { path: DRIVERS, body: CSI_DRIVER },
-  ];
-  for (const { path, body } of wanted) {
-    await client.create(path, body, ignored, signal).catch((error: unknown) => {
-      if (!FksError.is(error, "Conflict")) throw error;
-    });
-  }
 }
 
 function claimPath({ metadata: { namespace, name } }: PersistentVolumeClaim): string {

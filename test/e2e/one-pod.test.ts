@@ -201,6 +201,11 @@ describe("one Pod, end to end", () => {
     );
   });
 
+  test("a Pod may name the one class there is", async () => {
+    await cluster.apply(podOf("classy", { spec: { runtimeClassName: "fks" } }));
+    await podWhen(cluster, "classy", isRunning);
+  });
+
   test("a graceful deletion lets the container finish, then Pod and Machine are gone", async () => {
     const loop = "trap 'echo bye; exit 0' TERM; echo hello; while :; do sleep 0.1; done";
     const command = ["sh", "-c", loop];
