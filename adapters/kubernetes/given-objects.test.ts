@@ -5,10 +5,11 @@ import { ensureGivenObjects } from "./given-objects.ts";
 
 const forever = new AbortController().signal;
 
+const refused = (): never => {
+  throw new Error("not asked for");
+};
+
 function clientThat(create: (path: string) => Promise<void>) {
-  const refused = (): never => {
-    throw new Error("not asked for");
-  };
   const client: KubernetesClient = {
     get: refused,
     list: refused,
