@@ -1,6 +1,6 @@
 # `make` explains itself. Every target sets up what it needs; a second run finds it there.
 .DEFAULT_GOAL := help
-.PHONY: help system setup check format golden pin-k3s test unit e2e test-k3s conformance build serve demo bench clean
+.PHONY: help system setup check format golden pin-k3s test unit e2e test-k3s conformance build serve demo bench fuzz clean
 .ONESHELL:
 .SHELLFLAGS := -euc
 
@@ -62,6 +62,9 @@ demo: system build ## load a small image into the running cluster and apply exam
 
 bench: setup build ## the measurements of docs/benchmarks.md
 	@$(BUN) bench/run.ts $(ARGS)
+
+fuzz: setup ## a million odd DNS messages; ARGS="COUNT SEED"
+	@$(BUN) scripts/fuzz-dns.ts $(ARGS)
 
 clean: ## remove what was built here; caches outside stay
 	@rm -rf dist .cache node_modules .tools

@@ -42,7 +42,8 @@ function parentOf(pid: number): number | undefined {
   }
 }
 
-function pssOf(pid: number): number {
+/** Proportional memory of one process, in MiB. */
+export function pssOf(pid: number): number {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   return Number(/^Pss:\s*(\d+) kB/m.exec(text)?.[1] ?? 0) / 1_024;
 }

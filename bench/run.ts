@@ -6,6 +6,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   runtime: ["bench/runtime-start.ts"],
   pods: ["bench/pods.ts"],
   services: ["bench/services.ts"],
+  dns: ["bench/dns.ts"],
   sessions: ["bench/sessions.ts"],
   probes: ["bench/probes.ts"],
   exits: ["bench/exits.ts"],

@@ -6,14 +6,16 @@ import { type Watched, watched } from "#adapters/kubernetes/watched.ts";
 import { aborted } from "#core/aborted.ts";
 import { APP_LABEL } from "#core/app/app-name.ts";
 import type { ClusterNames } from "#core/dns/cluster-names.ts";
-import type { NamedService, NamedSlice } from "#core/dns/service-records.ts";
+import { lean } from "#core/dns/lean.ts";
 import { FksError } from "#core/errors.ts";
+import { type Clock, sleep } from "#core/ports/clock.ts";
 import type { Role } from "./role.ts";
 import { roleAccess } from "./role-access.ts";
 import { together } from "./together.ts";
 
 /** The user name in the certificate of this role. */
 const USER = "fks-node-dns";
+const LOOK_MS = 50;
 const READS = ["get", "list", "watch"];
 const RULES: readonly Rule[] = [
   { apiGroups: [""], resources: ["services", "namespaces"], verbs: READS },
@@ -51,12 +53,13 @@ export function clusterNamesKeeper(role: Role, names: ClusterNames): ClusterName
         );
         waiting = undefined;
         const { client } = access;
-        const watches = namesFrom({ client, clock: role.clock, log: role.log }, names);
+        const watches = watchedNames({ client, clock: role.clock, log: role.log }, names);
         lists = watches;
         await together(
           [
             (running) => access.run(running),
             ...watches.map((list) => (running: AbortSignal) => list.run(running)),
+            (running) => collected(isSynced, role.clock, running),
           ],
           signal,
         );
@@ -71,20 +74,32 @@ export function clusterNamesKeeper(role: Role, names: ClusterNames): ClusterName
   };
 }
 
+/** Gives back what reading the lists has left behind, which is more than what is kept of them. */
+async function collected(
+  isSynced: () => boolean,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted && !isSynced()) await sleep(clock, LOOK_MS, signal).catch(() => {});
+  Bun.gc(true);
+}
+
 /** The three lists that names are made of; each change is told to `names`. */
-function namesFrom(
+export function watchedNames(
   from: Pick<Parameters<typeof watched>[0], "client" | "clock" | "log">,
   names: ClusterNames,
-) {
+): readonly Watched<unknown>[] {
+  // There may be very many of them.
+  const make = lean();
   const services = watched({
     ...from,
     path: "/api/v1/services",
-    decode: (value) => lean(serviceFrom(value)),
+    decode: (value) => make.service(serviceFrom(value)),
   });
   const slices = watched({
     ...from,
     path: "/apis/discovery.k8s.io/v1/endpointslices",
-    decode: (value) => leanSlice(endpointSliceFrom(value)),
+    decode: (value) => make.slice(endpointSliceFrom(value)),
   });
   const namespaces = watched({ ...from, path: "/api/v1/namespaces", decode: namespaceFrom });
 
@@ -95,33 +110,4 @@ function namesFrom(
     names.namespace(key, namespace && { app: namespace.metadata.labels[APP_LABEL] });
   });
   return [services, slices, namespaces];
-}
-
-/** What names need and no more: there may be very many. */
-function lean({ metadata: { name, namespace }, spec }: NamedService): NamedService {
-  const { type, clusterIP, clusterIPs, externalName, ports } = spec;
-  return {
-    metadata: { name, namespace },
-    spec: {
-      type,
-      clusterIP,
-      clusterIPs,
-      ...(externalName === undefined ? {} : { externalName }),
-      ports: ports.map(({ name: port, protocol, port: number }) => {
-        return { name: port, protocol, port: number };
-      }),
-    },
-  };
-}
-
-function leanSlice({ metadata, service, ports, endpoints }: NamedSlice): NamedSlice {
-  const { name, namespace } = metadata;
-  return {
-    metadata: { name, namespace },
-    service,
-    ports,
-    endpoints: endpoints.map(({ addresses, isReady, hostname }) => {
-      return { addresses, isReady, ...(hostname === undefined ? {} : { hostname }) };
-    }),
-  };
 }

@@ -20,7 +20,11 @@ type Ask = (name: string, type: TypeName) => Promise<Message>;
 type TypeName = keyof typeof TYPE;
 
 const TYPES: readonly TypeName[] = ["A", "AAAA", "SRV", "PTR", "TXT", "CNAME"];
-const cluster = generatedCluster(7, { namespaces: 3, services: 60 });
+const cluster = generatedCluster(7, {
+  namespaces: 3,
+  services: 60,
+  endpoints: { min: 0, max: 3 },
+});
 const scope = new AsyncDisposableStack();
 const stop = new AbortController();
 let ours: Ask;

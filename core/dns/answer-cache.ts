@@ -24,7 +24,9 @@ interface Kept {
   readonly rotated: { readonly at: number; readonly count: number; readonly size: number };
 }
 
-const KEPT_MAX = 32_768;
+/** A question has some places next to each other to be in, so that few have to give way. */
+const SETS = 8_192;
+const PLACES_PER_SET = 4;
 const HEADER_BYTES = 12;
 const EDNS_BYTES = 11;
 const UDP_WITHOUT_EDNS_BYTES = 512;
@@ -33,11 +35,12 @@ const TO_QUESTION = 0xc00c;
 const NOT_PLAIN = -1;
 
 export function answerCache(): AnswerCache {
-  const kept = new Map<number, Kept>();
+  const kept = Array.from<Kept | undefined>({ length: SETS * PLACES_PER_SET });
   // Of the query that was looked at last; fields, so that looking allocates nothing.
   let end = 0;
   let hash = 0;
   let room = 0;
+  let victim = 0;
 
   /**
    * Looks at a query: where its question ends, its hash, what fits into the reply. Gives what the
@@ -87,12 +90,38 @@ export function answerCache(): AnswerCache {
     return true;
   }
 
+  /** The first of the places where the query that was looked at may be. */
+  function firstPlace(): number {
+    return (hash & (SETS - 1)) * PLACES_PER_SET;
+  }
+
+  /** Where the reply to this query is; -1: nowhere. */
+  function placeOf(query: Uint8Array, variant: number): number {
+    const first = firstPlace();
+    for (let place = first; place < first + PLACES_PER_SET; place += 1) {
+      const there = kept[place];
+      if (there !== undefined && there.variant === variant && isSame(query, there)) return place;
+    }
+    return -1;
+  }
+
+  /** Where a new one may go: a place that is free or out of date, else each in its turn. */
+  function freePlace(): number {
+    const first = firstPlace();
+    for (let place = first; place < first + PLACES_PER_SET; place += 1) {
+      const there = kept[place];
+      if (there === undefined || there.version !== there.basis.version) return place;
+    }
+    victim = (victim + 1) % PLACES_PER_SET;
+    return first + victim;
+  }
+
   return {
     read(query, turn, into) {
       const variant = look(query);
-      const found = variant === NOT_PLAIN ? undefined : kept.get(hash);
-      if (found === undefined || found.variant !== variant || found.reply.length > room) return 0;
-      if (found.basis.version !== found.version || !isSame(query, found)) return 0;
+      const found = variant === NOT_PLAIN ? undefined : kept[placeOf(query, variant)];
+      if (found === undefined || found.reply.length > room) return 0;
+      if (found.basis.version !== found.version) return 0;
       const { reply } = found;
       into.set(reply);
       into[0] = query[0] ?? 0;
@@ -109,14 +138,10 @@ export function answerCache(): AnswerCache {
       if (variant === NOT_PLAIN || isCut || reply.length > UDP_MAX_BYTES) return;
       const question = query.slice(HEADER_BYTES, end);
       for (let at = 0; at < question.length - 4; at += 1) question[at] = lower(question[at] ?? 0);
-      kept.delete(hash);
       const rotated = addressesIn(reply, end);
-      kept.set(hash, { question, variant, reply, basis, version: basis.version, rotated });
-      if (kept.size <= KEPT_MAX) return;
-      for (const oldest of kept.keys()) {
-        kept.delete(oldest);
-        return;
-      }
+      const known = placeOf(query, variant);
+      const place = known < 0 ? freePlace() : known;
+      kept[place] = { question, variant, reply, basis, version: basis.version, rotated };
     },
   };
 }

@@ -66,7 +66,7 @@ export function answerFor(question: Question, zone: Zone, { turn, searches }: As
   for (;;) {
     const key = canonical(name);
     const domain = ownDomainOf(key);
-    const found = foundAt(key, zone, domain);
+    const found = foundAt({ key, type: question.type, domain }, zone);
     if (domain !== undefined && found.isUnknown === true) return bare(RCODE.servFail);
     if (domain === undefined && found.records === undefined) {
       return chain.length === 0
@@ -121,10 +121,17 @@ function answerHere(here: Here, type: number, zone: Zone, turn: number): Answere
   };
 }
 
-function foundAt(name: Name, zone: Zone, domain: Name | undefined): Found {
-  if (domain === undefined && !isWithin(name, REVERSE_DOMAIN)) return NOWHERE;
-  const found = zone.find(name);
-  return found.records === undefined && name === domain && !found.isUnknown
+interface Place {
+  /** In lower case. */
+  readonly key: Name;
+  readonly type: number;
+  readonly domain: Name | undefined;
+}
+
+function foundAt({ key, type, domain }: Place, zone: Zone): Found {
+  if (domain === undefined && !isWithin(key, REVERSE_DOMAIN)) return NOWHERE;
+  const found = zone.find(key, type);
+  return found.records === undefined && key === domain && !found.isUnknown
     ? { ...found, records: [] }
     : found;
 }

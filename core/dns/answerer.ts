@@ -81,6 +81,7 @@ export function answerer(options: AnswererOptions, signal: AbortSignal): Answere
     if (probes.caught(ask.target)) return written(failed(ask, transport), into);
     const wantsSignatures = ask.query.edns?.wantsSignatures === true;
     const known = forwarder.known(ask.target, wantsSignatures);
+    if (known === "failed") return written(failed(ask, transport), into);
     if (known !== undefined) {
       counts.forwarded += 1;
       return written(passedOn(ask, known, transport), into);

@@ -287,6 +287,19 @@ describe("changes", () => {
     expect(basis?.version).not.toBe(before ?? -1);
   });
 
+  test("what an address leads to stands on everything that has addresses", () => {
+    const names = world([service("db", HEADLESS)], [slice("s", "db", [["10.1.0.1", "a"]])]);
+    const { basis } = names.find("1.0.1.10.in-addr.arpa");
+    const before = basis?.version;
+
+    names.slice("default/s", slice("s", "db", [["10.1.0.1", "b"]]));
+
+    expect(basis?.version).not.toBe(before ?? -1);
+    expect(found(names, "1.0.1.10.in-addr.arpa", "PTR")).toEqual([
+      "b.db.default.svc.cluster.local",
+    ]);
+  });
+
   test("a namespace whose label names another App has its names there", () => {
     const names = world([service("web", { clusterIPs: ["10.0.0.5"] })]);
     names.namespace("default", { app: "mine" });

@@ -1,5 +1,4 @@
-import { canonicalIp } from "../fly/ip.ts";
-import { addressInReverse, addressRecords } from "./address.ts";
+import { addressInReverse, addressRecords, sameAddress } from "./address.ts";
 import { isWithin, type Name } from "./name.ts";
 import type { RecordData } from "./record.ts";
 import { type IndexedService, type ServiceIndex, serviceIndex } from "./service-index.ts";
@@ -20,7 +19,7 @@ interface ClusterNamesOptions {
   readonly domain: Name;
   /** The address of whoever answers for it. */
   readonly resolver: string;
-  /** Is a Pod of this namespace at this address, in the spelling of `canonicalIp`? */
+  /** Is a Pod of this namespace at this address, in the spelling of `sameAddress`? */
   readonly hasPod: (address: string, namespace: string) => boolean;
 }
 
@@ -36,7 +35,7 @@ export function clusterNames({ domain, resolver, hasPod }: ClusterNamesOptions):
   const nowhere: Found = { records: undefined, basis: presence };
   const above: Found = { records: [], basis: presence };
 
-  function inCluster(name: Name): Found {
+  function inCluster(name: Name, type: number | undefined): Found {
     if (name === domain) {
       return { records: [{ type: "NS", target: `ns.dns.${domain}` }], basis: presence };
     }
@@ -51,7 +50,7 @@ export function clusterNames({ domain, resolver, hasPod }: ClusterNamesOptions):
     const label = labels.pop();
     if (namespace === undefined) return above;
     if (label === undefined) return apps.has(namespace) ? above : nowhere;
-    if (kind === "svc") return ofService(`${namespace}/${label}`, labels);
+    if (kind === "svc") return ofService(`${namespace}/${label}`, labels, type);
     return { records: labels.length === 0 ? podRecords(label, namespace) : undefined };
   }
 
@@ -63,16 +62,17 @@ export function clusterNames({ domain, resolver, hasPod }: ClusterNamesOptions):
   /** A Pod's name is its address with dashes. Source: the specification before version 1.1. */
   function podRecords(label: string, namespace: string): readonly RecordData[] | undefined {
     const isIpv4 = /^\d+-\d+-\d+-\d+$/.test(label);
-    const address = canonicalIp(label.replaceAll("-", isIpv4 ? "." : ":"));
+    const address = sameAddress(label.replaceAll("-", isIpv4 ? "." : ":"));
     if (address === undefined || !hasPod(address, namespace)) return undefined;
     return addressRecords(address);
   }
 
-  function ofService(key: string, labels: readonly string[]): Found {
+  function ofService(key: string, labels: readonly string[], type: number | undefined): Found {
     const found = services.get(key);
     if (found === undefined) return nowhere;
     const { service, slices, basis } = found;
-    return { records: serviceRecords({ service, slices, home: homeOf(found) }, labels), basis };
+    const world = { service, slices, home: homeOf(found) };
+    return { records: serviceRecords(world, labels, type), basis };
   }
 
   function homeOf({ service: { metadata } }: IndexedService): Name {
@@ -98,7 +98,7 @@ export function clusterNames({ domain, resolver, hasPod }: ClusterNamesOptions):
     const address = addressInReverse(name);
     const found = address === undefined ? [] : services.at(address);
     const own = found.find(({ service: { spec } }) =>
-      spec.clusterIPs.some((ip) => canonicalIp(ip) === address),
+      spec.clusterIPs.some((ip) => sameAddress(ip) === address),
     );
     const targets = own
       ? [homeOf(own)]
@@ -106,12 +106,13 @@ export function clusterNames({ domain, resolver, hasPod }: ClusterNamesOptions):
           labelsFor(one.slices, address ?? "").map((label) => `${label}.${homeOf(one)}`),
         );
     if (targets.length === 0) return { records: undefined };
-    return { records: targets.map((target) => ({ type: "PTR", target })) };
+    const records = targets.map((target): RecordData => ({ type: "PTR", target }));
+    return { records, basis: services.addresses };
   }
 
   return {
-    find(name) {
-      if (isWithin(name, domain)) return inCluster(name);
+    find(name, type) {
+      if (isWithin(name, domain)) return inCluster(name, type);
       return isWithin(name, FLYCAST) ? inFlycast(name) : reverse(name);
     },
     service: (key, service) => services.service(key, service),

@@ -8,8 +8,8 @@ import { queryFor, UDP_MAX_BYTES } from "./respond.ts";
 
 /** Asks others, and remembers what they said. */
 export interface Forwarder {
-  /** What is remembered and still good. */
-  known(question: Question, wantsSignatures: boolean): Message | undefined;
+  /** What is remembered and still good; "failed": nobody answered just now. */
+  known(question: Question, wantsSignatures: boolean): Message | "failed" | undefined;
   /**
    * What others say. Whoever asks the same meanwhile shares the answer, so a question that comes
    * back to us in a loop asks nobody again. Throws FksError `Unavailable` when nobody answers, or
@@ -62,6 +62,12 @@ export function forwarder({ resolver, clock }: ForwarderOptions): Forwarder {
     }
   }
 
+  /** Of an attempt that is too young to be made again. */
+  function failureOf(key: string): FksError | undefined {
+    const failure = failures.get(key);
+    return failure !== undefined && failure.untilMs > clock.now() ? failure.error : undefined;
+  }
+
   /** An old answer is better than none. */
   function orStale(key: string, error: FksError): Message {
     const stale = kept.stale(key);
@@ -80,16 +86,18 @@ export function forwarder({ resolver, clock }: ForwarderOptions): Forwarder {
   }
 
   return {
-    known: (question, wantsSignatures) => kept.fresh(keyOf(question, wantsSignatures)),
+    known(question, wantsSignatures) {
+      const key = keyOf(question, wantsSignatures);
+      const failed = failureOf(key) === undefined ? undefined : (kept.stale(key) ?? "failed");
+      return kept.fresh(key) ?? failed;
+    },
     waiting: () => asked.size,
     async ask(question, wantsSignatures, signal) {
       const key = keyOf(question, wantsSignatures);
       const known = kept.fresh(key) ?? asked.get(key);
       if (known !== undefined) return known;
-      const failure = failures.get(key);
-      if (failure !== undefined && failure.untilMs > clock.now()) {
-        return orStale(key, failure.error);
-      }
+      const failure = failureOf(key);
+      if (failure !== undefined) return orStale(key, failure);
       if (asked.size >= WAITING_MAX) {
         throw new FksError("Unavailable", `${WAITING_MAX} questions wait for the host's resolvers`);
       }

@@ -1,6 +1,5 @@
-import { canonicalIp } from "../fly/ip.ts";
 import type { Machine, MachineId } from "../fly/machine.ts";
-import { addressInReverse, addressRecords } from "./address.ts";
+import { addressInReverse, addressRecords, sameAddress } from "./address.ts";
 import { isWithin, type Name } from "./name.ts";
 import type { RecordData } from "./record.ts";
 import { type Basis, type Found, NOWHERE, type Zone } from "./zone.ts";
@@ -16,7 +15,7 @@ export interface MachineNames extends Zone {
   /** A Machine as it is now; what it was before is forgotten. */
   put(machine: ZoneMachine): void;
   drop(id: MachineId): void;
-  /** The started Machine with this address, in the spelling of `canonicalIp`. */
+  /** The started Machine with this address, in the spelling of `sameAddress`. */
   at(address: string): ZoneMachine | undefined;
   readonly count: () => number;
 }
@@ -65,7 +64,7 @@ export function machineNames(): MachineNames {
       return;
     }
     drop(machine.id);
-    const address = machine.state === "started" ? canonicalIp(machine.private_ip) : undefined;
+    const address = machine.state === "started" ? sameAddress(machine.private_ip) : undefined;
     const [record] = address === undefined ? [] : addressRecords(address);
     const entry = { app, machine, address, record, names: namesOf(machine) };
     entries.set(machine.id, entry);
@@ -229,6 +228,6 @@ function configOf(machine: Machine) {
 
 /** The domains that the Machine at this address puts behind names; none for anybody else. */
 export function searchesAt(names: MachineNames, address: string): readonly Name[] {
-  const known = names.at(canonicalIp(address) ?? "");
+  const known = names.at(sameAddress(address) ?? "");
   return (known && configOf(known.machine)?.dns?.searches) ?? [];
 }

@@ -4,8 +4,8 @@
  */
 export type Name = string;
 
-const NAME_MAX_BYTES = 255;
-const LABEL_MAX_BYTES = 63;
+export const NAME_MAX_BYTES = 255;
+export const LABEL_MAX_BYTES = 63;
 
 /**
  * The name at `offset` and where what follows it begins; `undefined` when there is none.
@@ -70,7 +70,7 @@ export function labelsOf(name: Name): readonly string[] | undefined {
 
 /** For comparing: DNS names are the same whatever their ASCII case. */
 export function canonical(name: Name): Name {
-  return name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return /[A-Z]/.test(name) ? name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase()) : name;
 }
 
 export function isWithin(name: Name, parent: Name): boolean {

@@ -25,19 +25,19 @@ export function ownZone({ machines, cluster, hosts }: OwnZoneOptions): Zone {
   const fixed = new Map([...hosts].map(([name, ips]) => [name, ips.flatMap(addressRecords)]));
 
   return {
-    find(name) {
+    find(name, type) {
       const records = fixed.get(name);
       if (records !== undefined) return { records };
-      if (isWithin(name, "internal")) return inSource(machines, name);
-      const inCluster = inSource(cluster, name);
+      if (isWithin(name, "internal")) return inSource(machines, name, type);
+      const inCluster = inSource(cluster, name, type);
       if (inCluster.records !== undefined || !isWithin(name, REVERSE_DOMAIN)) return inCluster;
-      const ofMachine = inSource(machines, name);
+      const ofMachine = inSource(machines, name, type);
       return ofMachine.records === undefined && inCluster.isUnknown ? inCluster : ofMachine;
     },
   };
 }
 
-function inSource({ names, isSynced }: Source<Zone>, name: Name): Found {
-  const found = names.find(name);
+function inSource({ names, isSynced }: Source<Zone>, name: Name, type?: number): Found {
+  const found = names.find(name, type);
   return found.records === undefined && !isSynced() ? UNKNOWN : found;
 }

@@ -8,8 +8,10 @@ export interface ServiceIndex {
   /** An EndpointSlice as it is now, or gone; its key is `namespace/name`. */
   slice(key: string, slice: NamedSlice | undefined): void;
   get(key: string): IndexedService | undefined;
-  /** Services with this address, of their own or of an endpoint, in the spelling of `canonicalIp`. */
+  /** Services with this address, of their own or of an endpoint, in the spelling of `sameAddress`. */
   at(address: string): readonly IndexedService[];
+  /** What `at` stands on, for all addresses together. */
+  readonly addresses: Basis;
 }
 
 export interface IndexedService {
@@ -18,51 +20,64 @@ export interface IndexedService {
   readonly basis: Basis;
 }
 
-/** Of a Service and its EndpointSlices either may come first. */
-interface Entry {
+/** Of a Service and its EndpointSlices either may come first. There may be very many of these. */
+interface Entry extends Basis {
   service: NamedService | undefined;
   slices: readonly NamedSlice[];
-  readonly basis: Basis;
 }
+
+const NO_SLICES: readonly NamedSlice[] = [];
 
 /** The version of `presence` moves on when a Service comes or goes. */
 export function serviceIndex(presence: Basis): ServiceIndex {
   const entries = new Map<string, Entry>();
-  const slices = new Map<string, NamedSlice>();
-  const byAddress = new Map<string, readonly string[]>();
+  /** The Service that a slice was last told to be of. */
+  const owners = new Map<string, string>();
+  /** Nearly every address is one Service's. */
+  const byAddress = new Map<string, string | readonly string[]>();
+  const addresses: Basis = { version: 0 };
 
   function change(key: string, next: (entry: Entry) => void): void {
-    const entry = entries.get(key) ?? { service: undefined, slices: [], basis: { version: 0 } };
+    const entry = entries.get(key) ?? { service: undefined, slices: NO_SLICES, version: 0 };
     entries.set(key, entry);
     const before = addressesOf(entry.service, entry.slices);
     next(entry);
     const after = addressesOf(entry.service, entry.slices);
     for (const address of before) if (!after.has(address)) unlist(address, key);
     for (const address of after) if (!before.has(address)) list(address, key);
-    entry.basis.version += 1;
+    entry.version += 1;
+    addresses.version += 1;
     if (entry.service === undefined && entry.slices.length === 0) entries.delete(key);
   }
 
   function list(address: string, key: string): void {
-    byAddress.set(address, [...(byAddress.get(address) ?? []), key]);
+    const known = keysAt(address);
+    byAddress.set(address, known.length === 0 ? key : [...known, key]);
   }
 
   function unlist(address: string, key: string): void {
-    const rest = (byAddress.get(address) ?? []).filter((other) => other !== key);
-    if (rest.length === 0) byAddress.delete(address);
-    else byAddress.set(address, rest);
+    const rest = keysAt(address).filter((other) => other !== key);
+    const [only] = rest;
+    if (only === undefined) byAddress.delete(address);
+    else byAddress.set(address, rest.length === 1 ? only : rest);
+  }
+
+  function keysAt(address: string): readonly string[] {
+    const known = byAddress.get(address) ?? [];
+    return typeof known === "string" ? [known] : known;
   }
 
   function get(key: string): IndexedService | undefined {
     const entry = entries.get(key);
     const service = entry?.service;
     if (entry === undefined || service === undefined) return undefined;
-    return { service, slices: entry.slices, basis: entry.basis };
+    return { service, slices: entry.slices, basis: entry };
   }
 
   return {
+    addresses,
     get,
-    at: (address) => (byAddress.get(address) ?? []).flatMap((key) => get(key) ?? []),
+    at: (address) => keysAt(address).flatMap((key) => get(key) ?? []),
     service(key, service) {
       change(key, (entry) => {
         if ((entry.service === undefined) !== (service === undefined)) presence.version += 1;
@@ -70,16 +85,13 @@ export function serviceIndex(presence: Basis): ServiceIndex {
       });
     },
     slice(key, slice) {
-      const before = slices.get(key);
-      if (slice === undefined) slices.delete(key);
-      else slices.set(key, slice);
-      if (before !== undefined) {
-        change(ownerOf(before), (entry) => {
-          entry.slices = entry.slices.filter((one) => one !== before);
-        });
-      }
-      if (slice !== undefined) {
-        change(ownerOf(slice), (entry) => {
+      const before = owners.get(key);
+      const owner = slice && `${slice.metadata.namespace}/${slice.service}`;
+      if (owner === undefined) owners.delete(key);
+      else owners.set(key, owner);
+      if (before !== undefined) change(before, (entry) => leave(entry, key));
+      if (owner !== undefined && slice !== undefined) {
+        change(owner, (entry) => {
           entry.slices = [...entry.slices, slice];
         });
       }
@@ -87,6 +99,8 @@ export function serviceIndex(presence: Basis): ServiceIndex {
   };
 }
 
-function ownerOf({ metadata, service }: NamedSlice): string {
-  return `${metadata.namespace}/${service}`;
+function leave(entry: Entry, key: string): void {
+  entry.slices = entry.slices.filter(
+    ({ metadata }) => `${metadata.namespace}/${metadata.name}` !== key,
+  );
 }

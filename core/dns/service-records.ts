@@ -1,9 +1,8 @@
-import { canonicalIp } from "../fly/ip.ts";
 import type { Endpoint, EndpointSlice } from "../kube/endpoint-slice.ts";
 import type { Protocol, Service, ServicePort } from "../kube/service.ts";
-import { addressRecords } from "./address.ts";
+import { addressBytes, addressRecords, sameAddress } from "./address.ts";
 import { canonical, type Name } from "./name.ts";
-import type { RecordData } from "./record.ts";
+import { type RecordData, TYPE } from "./record.ts";
 
 /** What names need of a Service. */
 export interface NamedService {
@@ -53,6 +52,7 @@ interface LabelledEndpoint {
 export function serviceRecords(
   world: NamedWorld,
   labels: readonly string[],
+  type: number = TYPE.ANY,
 ): readonly RecordData[] | undefined {
   const { service } = world;
   const [first, second, ...more] = labels;
@@ -60,48 +60,57 @@ export function serviceRecords(
   if (service.spec.type === "ExternalName") {
     return first === undefined ? externalRecords(service) : undefined;
   }
-  if (first === undefined) return ownRecords(world);
-  return second === undefined ? labelRecords(world, first) : portRecords(world, first, second);
+  if (first === undefined) return ownRecords(world, type);
+  return second === undefined
+    ? labelRecords(world, first, type)
+    : portRecords(world, first, second);
 }
 
 /** The labels by which an address of a Service's endpoints is known. Pure. */
 export function labelsFor(slices: readonly NamedSlice[], address: string): readonly string[] {
-  const known = endpointsOf(slices).filter((one) => canonicalIp(one.address) === address);
+  const known = endpointsOf(slices).filter((one) => sameAddress(one.address) === address);
   return unique(known.map(({ label }) => label));
 }
 
-/** Every address by which a Service can be found, in the spelling of `canonicalIp`. Pure. */
+/** Every address by which a Service can be found, in the spelling of `sameAddress`. Pure. */
 export function addressesOf(
   service: NamedService | undefined,
   slices: readonly NamedSlice[],
 ): ReadonlySet<string> {
   const endpoints = slices.flatMap((slice) => slice.endpoints.flatMap((one) => one.addresses));
   const all = [...(service?.spec.clusterIPs ?? []), ...endpoints];
-  return new Set(all.flatMap((address) => canonicalIp(address) ?? []));
+  return new Set(all.flatMap((address) => sameAddress(address) ?? []));
 }
 
 function externalRecords({ spec }: NamedService): readonly RecordData[] | undefined {
   const target = (spec.externalName ?? "").replace(/\.$/, "");
   // A CNAME to an address would lead nowhere.
-  if (target === "" || canonicalIp(target) !== undefined) return undefined;
+  if (target === "" || sameAddress(target) !== undefined) return undefined;
   return [{ type: "CNAME", target }];
 }
 
-function ownRecords(world: NamedWorld): readonly RecordData[] | undefined {
+function ownRecords(world: NamedWorld, type: number): readonly RecordData[] | undefined {
   const { service, slices } = world;
   const isWithout = isHeadless(service);
   const endpoints = isWithout ? endpointsOf(slices) : [];
   if (isWithout && endpoints.length === 0) return undefined;
   const addresses = isWithout ? endpoints.map(({ address }) => address) : service.spec.clusterIPs;
-  return [...unique(addresses).flatMap(addressRecords), ...srvRecords(targetsOf(world))];
+  const records = unique(addresses).flatMap(addressRecords);
+  return wantsPorts(type) ? [...records, ...srvRecords(targetsOf(world))] : records;
 }
 
 /** `<hostname>.web…` or `10-0-0-1.web…`; `_tcp.web…` exists where names stand below it. */
-function labelRecords(world: NamedWorld, label: string): readonly RecordData[] | undefined {
+function labelRecords(
+  world: NamedWorld,
+  label: string,
+  type: number,
+): readonly RecordData[] | undefined {
   const meant = endpointsOf(world.slices).filter((endpoint) => endpoint.label === label);
   if (meant.length > 0) {
     const addresses = unique(meant.map(({ address }) => address)).flatMap(addressRecords);
-    return [...addresses, ...srvRecords(targetsAt(meant, world.home))];
+    return wantsPorts(type)
+      ? [...addresses, ...srvRecords(targetsAt(meant, world.home))]
+      : addresses;
   }
   const named = targetsOf(world).filter(({ name }) => name !== "");
   return named.some(({ protocol }) => `_${canonical(protocol)}` === label) ? [] : undefined;
@@ -116,6 +125,11 @@ function portRecords(world: NamedWorld, port: string, protocol: string) {
       `_${canonical(target.protocol)}` === protocol,
   );
   return targets.length === 0 ? undefined : srvRecords(targets);
+}
+
+/** There may be very many, and most questions are about addresses. */
+function wantsPorts(type: number): boolean {
+  return type === TYPE.SRV || type === TYPE.ANY;
 }
 
 function targetsOf({ service, slices, home }: NamedWorld): readonly Target[] {
@@ -148,7 +162,7 @@ function endpointsOf(slices: readonly NamedSlice[]): readonly LabelledEndpoint[]
       .filter(({ isReady }) => isReady)
       .flatMap(({ addresses, hostname }) =>
         addresses
-          .filter((address) => canonicalIp(address) !== undefined)
+          .filter((address) => addressBytes(address) !== undefined)
           .map((address) => {
             const label = canonical(hostname ?? "") || dashed(address);
             return { label, address, slice };

@@ -1,4 +1,4 @@
-import { labelsOf, type Name } from "./name.ts";
+import { LABEL_MAX_BYTES, labelsOf, NAME_MAX_BYTES, type Name } from "./name.ts";
 
 /** Bytes of a message that grows; names that came before are pointed to. */
 export interface Writer {
@@ -32,61 +32,96 @@ export function writer(): Writer {
     buffer = larger;
   }
 
-  function label(text: string): void {
-    self.u8(text.length);
-    for (let at = 0; at < text.length; at += 1) self.u8(text.charCodeAt(at));
+  function u8(value: number): void {
+    room(1);
+    buffer[length] = value;
+    length += 1;
   }
 
-  const self: Writer = {
+  function u16(value: number): void {
+    room(2);
+    buffer[length] = value >>> 8;
+    buffer[length + 1] = value & 0xff;
+    length += 2;
+  }
+
+  /** Labels one by one; false: there is no such name, and nothing was written. */
+  function plain(name: Name, mayPoint: boolean): boolean {
+    const start = length;
+    room(name.length + 2);
+    for (let at = 0; at < name.length; ) {
+      // In the very same case: whoever asked wants to see the name as it was written.
+      if (mayPoint && pointed(name.slice(at))) return true;
+      const dot = name.indexOf(".", at);
+      const end = dot < 0 ? name.length : dot;
+      let isLabel = end > at && end - at <= LABEL_MAX_BYTES;
+      buffer[length] = end - at;
+      length += 1;
+      for (; isLabel && at < end; at += 1) {
+        const code = name.charCodeAt(at);
+        buffer[length] = code;
+        length += 1;
+        isLabel = code <= 0xff;
+      }
+      if (!isLabel) {
+        cut(start);
+        return false;
+      }
+      at = end + 1;
+    }
+    u8(0);
+    return true;
+  }
+
+  /** With dots or backslashes in labels, which is rare; nobody points here. */
+  function escaped(name: Name): void {
+    for (const label of labelsOf(name) ?? []) {
+      u8(label.length);
+      for (let at = 0; at < label.length; at += 1) u8(label.charCodeAt(at));
+    }
+    u8(0);
+  }
+
+  function writeName(name: Name, mayPoint: boolean): void {
+    if (name.includes("\\")) escaped(name);
+    else if (name.length > NAME_MAX_BYTES - 2 || !plain(name, mayPoint)) u8(0);
+  }
+
+  function cut(shorter: number): void {
+    length = shorter;
+    for (const [name, offset] of offsets) if (offset >= shorter) offsets.delete(name);
+  }
+
+  /** Points to these labels if they came before; else whoever comes later may point here. */
+  function pointed(rest: string): boolean {
+    const known = offsets.get(rest);
+    if (known !== undefined) u16(0xc000 | known);
+    else if (length <= POINTER_MAX) offsets.set(rest, length);
+    return known !== undefined;
+  }
+
+  return {
     get length() {
       return length;
     },
-    u8(value) {
-      room(1);
-      buffer[length] = value;
-      length += 1;
-    },
-    u16(value) {
-      self.u8(value >>> 8);
-      self.u8(value & 0xff);
-    },
+    u8,
+    u16,
     u32(value) {
-      self.u16(value >>> 16);
-      self.u16(value & 0xffff);
+      u16(value >>> 16);
+      u16(value & 0xffff);
     },
     bytes(values) {
       room(values.length);
       buffer.set(values, length);
       length += values.length;
     },
-    name(name) {
-      const labels = labelsOf(name) ?? [];
-      for (const [index, text] of labels.entries()) {
-        // In the very same case: whoever asked wants to see the name as it was written.
-        const rest = labels.slice(index).join("\0");
-        const known = offsets.get(rest);
-        if (known !== undefined) {
-          self.u16(0xc000 | known);
-          return;
-        }
-        if (length <= POINTER_MAX) offsets.set(rest, length);
-        label(text);
-      }
-      self.u8(0);
-    },
-    plainName(name) {
-      for (const text of labelsOf(name) ?? []) label(text);
-      self.u8(0);
-    },
+    name: (name) => writeName(name, true),
+    plainName: (name) => writeName(name, false),
     setU16(offset, value) {
       buffer[offset] = value >>> 8;
       buffer[offset + 1] = value & 0xff;
     },
-    cut(shorter) {
-      length = shorter;
-      for (const [name, offset] of offsets) if (offset >= shorter) offsets.delete(name);
-    },
+    cut,
     result: () => buffer.slice(0, length),
   };
-  return self;
 }

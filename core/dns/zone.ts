@@ -3,8 +3,11 @@ import type { RecordData } from "./record.ts";
 
 /** Everything we answer for, as it is at this moment. */
 export interface Zone {
-  /** What is at a name, which is in lower case. */
-  find(name: Name): Found;
+  /**
+   * What is at a name, which is in lower case. Whoever names a type gets records of that type, and
+   * others perhaps.
+   */
+  find(name: Name, type?: number): Found;
 }
 
 export interface Found {

@@ -20,15 +20,16 @@ export function generatedCluster(seed: number, size: ClusterSize): ServiceObject
       spec: specOf(kind, index, ports),
     });
     if (kind === "external") continue;
-    const count = random(4);
+    const count = size.endpoints.min + random(1 + size.endpoints.max - size.endpoints.min);
     const endpoints = Array.from({ length: count }, (_, at) => {
       const address = `fdaa:1:2:a7b:1:${hex(index + 1)}:${hex(at + 1)}:2`;
       pods.push(podOf(`${name}-${at}`, namespace, address));
       return endpointOf(`${name}-${at}`, address, random(4));
     });
-    // Some in one slice, the rest in another.
-    const cut = random(count + 1);
-    for (const [at, some] of [endpoints.slice(0, cut), endpoints.slice(cut)].entries()) {
+    // Now and then some are in one slice and the rest in another.
+    const cut = random(4) === 0 ? random(count) : count;
+    const parts = [endpoints.slice(0, cut), ...(cut < count ? [endpoints.slice(cut)] : [])];
+    for (const [at, some] of parts.entries()) {
       const labels = { "kubernetes.io/service-name": name };
       endpointslices.push({
         metadata: {
@@ -59,6 +60,8 @@ export function generatedCluster(seed: number, size: ClusterSize): ServiceObject
 interface ClusterSize {
   readonly namespaces: number;
   readonly services: number;
+  /** Of each Service that has any. */
+  readonly endpoints: { readonly min: number; readonly max: number };
 }
 
 interface Port {
