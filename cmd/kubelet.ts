@@ -9,6 +9,7 @@ import { nodeLabels } from "#adapters/kubernetes/nodes.ts";
 import { type KubernetesPods, kubernetesPods } from "#adapters/kubernetes/pods.ts";
 import { kubernetesReviews } from "#adapters/kubernetes/reviews.ts";
 import { aborted } from "#core/aborted.ts";
+import { CLUSTER_DOMAIN } from "#core/dns/zone.ts";
 import { FksError } from "#core/errors.ts";
 import { pressureRejectionFor } from "#core/eviction/admission.ts";
 import type { PressureTracker } from "#core/eviction/pressure-tracker.ts";
@@ -36,7 +37,6 @@ import { type Role, runRole, withConfigOptions } from "./role.ts";
 import { together } from "./together.ts";
 import { untilThere } from "./until-there.ts";
 
-const CLUSTER_DOMAIN = "cluster.local";
 const LOOK_MS = 50;
 
 /** `fks-node kubelet`: shows the Nodes, runs their Pods as Machines, serves their kubelet API. */

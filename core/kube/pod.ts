@@ -21,6 +21,8 @@ export interface PodSpec {
   readonly automountServiceAccountToken?: boolean;
   readonly hostname?: string;
   readonly subdomain?: string;
+  readonly setHostnameAsFQDN?: boolean;
+  readonly hostnameOverride?: string;
   readonly dnsPolicy?: string;
   readonly dnsConfig?: PodDnsConfig;
   readonly hostAliases?: readonly HostAlias[];

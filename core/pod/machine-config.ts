@@ -14,7 +14,7 @@ import { wholeOf } from "../kube/quantity.ts";
 import { portFor, portRefsOf } from "./actions.ts";
 import { claimFindings, isClaim, machineMountsFor } from "./claims.ts";
 import { type Member, membersOf, restartPolicyFor } from "./container-roles.ts";
-import { type ClusterDns, dnsConfigFor } from "./dns-config.ts";
+import { type ClusterDns, dnsConfigFor, dnsFindings } from "./dns-config.ts";
 import { type ApiServerAddress, apiServerEnv } from "./env.ts";
 import { type Finding, findingsFor } from "./fields/check.ts";
 import type { CapabilitySet } from "./fields/field.ts";
@@ -60,7 +60,8 @@ export function machineConfigFor(pod: Pod, context: TranslationContext): Transla
   const { refused, approximated } = findingsFor(pod, context.capabilities);
   const size = sizeFor(pod);
   const reasons = [...refused, ...("refused" in size ? size.refused : [])];
-  reasons.push(...unknownPorts(pod));
+  const names = dnsFindings(pod, context.dns);
+  reasons.push(...unknownPorts(pod), ...names.refused);
   const onFly = context.capabilities === "fly" ? claimFindings(pod) : undefined;
   if (onFly !== undefined) reasons.push(...lateReferences(pod), ...onFly.refused);
   if (reasons.length > 0 || "refused" in size) return { ok: false, refused: reasons };
@@ -83,7 +84,12 @@ export function machineConfigFor(pod: Pod, context: TranslationContext): Transla
       dns: dnsConfigFor(pod, context.dns),
       auto_destroy: false,
     },
-    approximated: [...approximated, ...(onFly?.approximated ?? []), ...size.approximated],
+    approximated: [
+      ...approximated,
+      ...names.approximated,
+      ...(onFly?.approximated ?? []),
+      ...size.approximated,
+    ],
   };
 }
 

@@ -39,14 +39,13 @@ export function machineSpecFor(
   const { dns = {} } = record.config;
   const guest = guestOf(record.config);
   const hostname = hostnameOf(record);
-  const names = dns.hostname_fqdn === undefined ? [hostname] : [dns.hostname_fqdn, hostname];
   return {
     machineId: record.id,
     app: record.app,
     hostname,
     address,
     hosts: [
-      { ip: address.ipv6, hostnames: [...names, "fly-local-6pn"] },
+      { ip: address.ipv6, hostnames: [...namesOf(hostname, dns.hostname_fqdn), "fly-local-6pn"] },
       { ip: address.ipv4, hostnames: ["fly-global-services"] },
       ...(bundle?.hosts ?? []),
     ],
@@ -63,6 +62,12 @@ export function machineSpecFor(
     sharesProcesses: bundle?.sharesProcesses ?? false,
     fsGroup: bundle?.fsGroup,
   };
+}
+
+/** The full name first, as a kubelet writes them; the host name may be the full one itself. */
+function namesOf(hostname: string, fqdn: string | undefined): readonly string[] {
+  if (fqdn === undefined) return [hostname];
+  return [fqdn, hostname === fqdn ? (hostname.split(".")[0] ?? "") : hostname];
 }
 
 function hostnameOf({ config, id }: MachineRecord): string {

@@ -38,10 +38,15 @@ describe("names", () => {
       serviceOf("shop", { type: "ExternalName", externalName: "shop.example" }),
       serviceOf("db", { clusterIP: "None", selector: { app: "db" }, ports: [HTTP] }),
       statefulSetOf("db", 2),
+      serviceOf("peers", { clusterIP: "None", selector: { role: "peer" } }),
+      podOf("peer", {
+        labels: { role: "peer" },
+        spec: { hostname: "alice", subdomain: "peers", setHostnameAsFQDN: true },
+      }),
       podOf("asker"),
       podOf("plain", { spec: { dnsPolicy: "None", dnsConfig: { nameservers: ["fdaa::3"] } } }),
     );
-    for (const name of ["asker", "plain", "db-0", "db-1"]) {
+    for (const name of ["asker", "plain", "peer", "db-0", "db-1"]) {
       await podWhen(cluster, name, isRunning);
     }
     await cluster.kubectl(["rollout", "status", "deployment/web", "--timeout=60s"]);
@@ -114,6 +119,16 @@ describe("names", () => {
     expect(await cluster.kubectl(["exec", "db-0", "--", "hostname"])).toBe("db-0\n");
     expect(await records("srv", "_http._tcp.db.default.svc.cluster.local")).toContain(
       "8080 db-0.db.default.svc.cluster.local",
+    );
+  });
+
+  test("of Pods with a hostname and a subdomain are known to all, and to themselves", async () => {
+    const ip = await podIp("peer");
+    const full = "alice.peers.default.svc.cluster.local";
+    expect(await addresses("alice.peers")).toEqual([ip]);
+    expect(await cluster.kubectl(["exec", "peer", "--", "hostname"])).toBe(`${full}\n`);
+    expect(await cluster.kubectl(["exec", "peer", "--", "cat", "/etc/hosts"])).toContain(
+      `${ip}\t${full}\talice\t`,
     );
   });
 

@@ -50,16 +50,20 @@ export const POD_FIELDS: readonly PodField[] = [
     "The API server adds the token volume or leaves it out.",
   ),
   carried("spec.hostname", "The Machine's host name."),
-  approximated(
-    "spec.subdomain",
-    "The full name stands in the Pod's own /etc/hosts; no DNS record tells others of it yet.",
-    { fly: ["approximated", "No DNS record tells of the full name yet."] },
-  ),
-  refused("spec.setHostnameAsFQDN", "A Machine's host name is one label.", { values: TRUE }),
-  refused("spec.hostnameOverride", "A Machine's host name follows spec.hostname."),
+  carried("spec.subdomain", "The full name stands in /etc/hosts, and DNS tells others of it.", {
+    fly: ["approximated", "No DNS record tells of the full name yet."],
+  }),
+  carried("spec.setHostnameAsFQDN", "The host name is the full one, of 64 characters at most.", {
+    fly: ["refused", "Fly is not known to take a host name of several labels."],
+    values: TRUE,
+  }),
+  carried("spec.hostnameOverride", "The Machine's host name, whatever its other names are."),
   carried("spec.hostAliases[].ip", "A line of /etc/hosts.", { fly: ["refused", NO_HOSTS] }),
   carried("spec.hostAliases[].hostnames", "A line of /etc/hosts.", { fly: ["refused", NO_HOSTS] }),
-  carried("spec.dnsPolicy", "The Machine asks its own resolver; `None` leaves all to dnsConfig."),
+  carried(
+    "spec.dnsPolicy",
+    "`ClusterFirst`: the cluster's names; `Default`: the same resolver, no search; `None`: dnsConfig alone.",
+  ),
   carried("spec.dnsConfig.nameservers", "The Machine's name servers."),
   carried("spec.dnsConfig.searches", "The Machine's search domains."),
   carried("spec.dnsConfig.options", "The Machine's resolver options."),
