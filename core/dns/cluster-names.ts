@@ -30,7 +30,9 @@ const SCHEMA_VERSION = "1.1.0";
 export function clusterNames({ domain, resolver, hasPod }: ClusterNamesOptions): ClusterNames {
   /** Which Services, namespaces and Apps there are. */
   const presence: Basis = { version: 0 };
-  const services = serviceIndex(presence);
+  /** All of it together, for names that depend on more than one thing. */
+  const everything: Basis = { version: 0 };
+  const services = serviceIndex({ presence, everything });
   const apps = namespaceApps();
   const nowhere: Found = { records: undefined, basis: presence };
   const above: Found = { records: [], basis: presence };
@@ -90,7 +92,7 @@ export function clusterNames({ domain, resolver, hasPod }: ClusterNamesOptions):
     const found = services.get(`${namespace}/${service}`);
     if (found === undefined) return nowhere;
     const records = found.service.spec.clusterIPs.flatMap(addressRecords);
-    return { records: records.length === 0 ? undefined : records, basis: found.basis };
+    return { records: records.length === 0 ? undefined : records, basis: everything };
   }
 
   /** A Service with this address; else its endpoints with it, by the names they have there. */
@@ -107,7 +109,7 @@ export function clusterNames({ domain, resolver, hasPod }: ClusterNamesOptions):
         );
     if (targets.length === 0) return { records: undefined };
     const records = targets.map((target): RecordData => ({ type: "PTR", target }));
-    return { records, basis: services.addresses };
+    return { records, basis: everything };
   }
 
   return {
@@ -120,6 +122,7 @@ export function clusterNames({ domain, resolver, hasPod }: ClusterNamesOptions):
     namespace(name, is) {
       apps.set(name, is);
       presence.version += 1;
+      everything.version += 1;
     },
   };
 }

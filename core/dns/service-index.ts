@@ -10,8 +10,6 @@ export interface ServiceIndex {
   get(key: string): IndexedService | undefined;
   /** Services with this address, of their own or of an endpoint, in the spelling of `sameAddress`. */
   at(address: string): readonly IndexedService[];
-  /** What `at` stands on, for all addresses together. */
-  readonly addresses: Basis;
 }
 
 export interface IndexedService {
@@ -28,14 +26,19 @@ interface Entry extends Basis {
 
 const NO_SLICES: readonly NamedSlice[] = [];
 
-/** The version of `presence` moves on when a Service comes or goes. */
-export function serviceIndex(presence: Basis): ServiceIndex {
+interface IndexBases {
+  /** Moves on when a Service comes or goes. */
+  readonly presence: Basis;
+  /** Moves on with every change of any Service; what `at` gives stands on it. */
+  readonly everything: Basis;
+}
+
+export function serviceIndex({ presence, everything }: IndexBases): ServiceIndex {
   const entries = new Map<string, Entry>();
   /** The Service that a slice was last told to be of. */
   const owners = new Map<string, string>();
   /** Nearly every address is one Service's. */
   const byAddress = new Map<string, string | readonly string[]>();
-  const addresses: Basis = { version: 0 };
 
   function change(key: string, next: (entry: Entry) => void): void {
     const entry = entries.get(key) ?? { service: undefined, slices: NO_SLICES, version: 0 };
@@ -46,7 +49,7 @@ export function serviceIndex(presence: Basis): ServiceIndex {
     for (const address of before) if (!after.has(address)) unlist(address, key);
     for (const address of after) if (!before.has(address)) list(address, key);
     entry.version += 1;
-    addresses.version += 1;
+    everything.version += 1;
     if (entry.service === undefined && entry.slices.length === 0) entries.delete(key);
   }
 
@@ -75,7 +78,6 @@ export function serviceIndex(presence: Basis): ServiceIndex {
   }
 
   return {
-    addresses,
     get,
     at: (address) => keysAt(address).flatMap((key) => get(key) ?? []),
     service(key, service) {

@@ -38,10 +38,6 @@ export function dnsFindings(pod: Pod, dns: ClusterDns | undefined): Findings {
   const { nameservers, searches } = wantedBy(pod, dns);
   const fqdn = fqdnFor(pod, dns) ?? "";
   const isTooLong = pod.spec.setHostnameAsFQDN === true && fqdn.length > HOSTNAME_MAX;
-  const cut = (field: string, wanted: readonly string[], applied: readonly string[]) => {
-    const sentence = `There are too many; these are used: ${applied.join(" ")}.`;
-    return applied.length === wanted.length ? [] : [{ field, sentence }];
-  };
   return {
     refused: isTooLong
       ? [
@@ -52,10 +48,19 @@ export function dnsFindings(pod: Pod, dns: ClusterDns | undefined): Findings {
         ]
       : [],
     approximated: [
-      ...cut("spec.dnsConfig.nameservers", nameservers, nameservers.slice(0, NAMESERVERS_MAX)),
-      ...cut("spec.dnsConfig.searches", searches, fitting(searches)),
+      ...cut("nameservers", nameservers, nameservers.slice(0, NAMESERVERS_MAX)),
+      ...cut("searches", searches, fitting(searches)),
     ],
   };
+}
+
+function cut(
+  field: string,
+  wanted: readonly string[],
+  applied: readonly string[],
+): Findings["approximated"] {
+  const sentence = `There are too many; these are used: ${applied.join(" ")}.`;
+  return applied.length === wanted.length ? [] : [{ field: `spec.dnsConfig.${field}`, sentence }];
 }
 
 /** The cluster's and the Pod's own together, each once; of options the Pod's win. */
