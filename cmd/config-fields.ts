@@ -103,6 +103,12 @@ export const CONFIG_FIELDS = [
     help: "port of the status API on 127.0.0.1 (default: 4290 or the next free one)",
   },
   {
+    key: "edgeAddresses",
+    flag: "--edge-addresses <list>",
+    env: ["FKS_EDGE_ADDRESSES"],
+    help: "addresses of this host at which LoadBalancer Services are published (default: 127.0.0.1,::1)",
+  },
+  {
     key: "resolvConf",
     flag: "--resolv-conf <file>",
     env: ["FKS_RESOLV_CONF"],

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { FksError } from "#core/errors.ts";
@@ -26,6 +27,13 @@ const list = z.preprocess(
     .min(1, "expected at least one region")
     .max(16, "expected at most 16 regions")
     .refine((names) => new Set(names).size === names.length, "expected each region once"),
+);
+
+const addresses = z.preprocess(
+  listIn,
+  z
+    .array(z.string().refine(isIP, "expected addresses of this host, such as 127.0.0.1,::1"))
+    .min(1, "expected at least one address"),
 );
 
 const port = z.preprocess(
@@ -97,6 +105,7 @@ const schema = z.strictObject({
     .min(1, NO_THRESHOLD)
     .superRefine(asThresholds)
     .default(DEFAULT_EVICTION_HARD),
+  edgeAddresses: addresses.default(["127.0.0.1", "::1"]),
   machinesPort: port.optional(),
   statusPort: port.optional(),
   resolvConf: z

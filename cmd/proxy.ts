@@ -1,6 +1,8 @@
 import { Command } from "commander";
 import { type Readiness, serveRoleSocket } from "#adapters/host/role-socket.ts";
 import { endpointSliceFrom } from "#adapters/kubernetes/endpoint-slice-codec.ts";
+import { loadBalancerStatuses } from "#adapters/kubernetes/load-balancer-statuses.ts";
+import { objectEvents } from "#adapters/kubernetes/object-events.ts";
 import type { Rule } from "#adapters/kubernetes/rights.ts";
 import { serviceFrom } from "#adapters/kubernetes/service-codec.ts";
 import { watched } from "#adapters/kubernetes/watched.ts";
@@ -9,6 +11,7 @@ import { nftPlaceFor } from "#adapters/nft/place.ts";
 import { nftPolicyRules } from "#adapters/nft/policies.ts";
 import { nftRouteTables } from "#adapters/nft/route-tables.ts";
 import { nftIn } from "#adapters/nft/run-nft.ts";
+import { edgeListeners } from "#adapters/proxy/edge-listeners.ts";
 import { aborted } from "#core/aborted.ts";
 import { FksError } from "#core/errors.ts";
 import type { MachineChange } from "#core/fly/machine-protocol.ts";
@@ -19,6 +22,7 @@ import { type RoutingTable, routingTable } from "#core/service/routing-table.ts"
 import { withNetns } from "#embedded/machines-api/network/netns.ts";
 import { examples } from "./help.ts";
 import { embeddedUrl } from "./machines-access.ts";
+import { EDGE_RULES, edgePart, waysTo } from "./proxy-edge.ts";
 import { type ProxyMetrics, proxyMetrics } from "./proxy-metrics.ts";
 import { POLICY_RULES, type PolicyPart, policyPart } from "./proxy-policies.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
@@ -33,6 +37,7 @@ const RULES: readonly Rule[] = [
   { apiGroups: [""], resources: ["services"], verbs: ["list", "watch"] },
   { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list", "watch"] },
   ...POLICY_RULES,
+  ...EDGE_RULES,
 ];
 
 /** `fks-node proxy`: keeps the kernel's tables by which Services are reached. */
@@ -140,6 +145,15 @@ function partsFor(role: Role, access: RoleAccess, metrics: ProxyMetrics): Parts 
       hostAddresses: [plan.hostLink, plan.apiServer, ...nodes],
     }),
   );
+  const edge = edgePart(role, {
+    services,
+    listeners: edgeListeners({
+      addresses: role.config.edgeAddresses,
+      endpointsOf: waysTo(table, plan.id),
+    }),
+    statuses: loadBalancerStatuses(access.client),
+    events: objectEvents({ client: access.client, component: USER, clock, log }),
+  });
   const onNew = (): void => {
     keeper.reload();
     policies.reload();
@@ -157,6 +171,7 @@ function partsFor(role: Role, access: RoleAccess, metrics: ProxyMetrics): Parts 
           (running) => keeper.run(running),
           (running) => sourcesOnceWanted(keeper, sources, running),
           (running) => policies.run(running),
+          (running) => edge.run(running),
           (running) => watchRouterNetns(plan, { clock, onNew }, running),
         ],
         signal,

@@ -35,3 +35,11 @@ export function sizeOfRange(range: string): number {
   const [, bits] = IPv6.parseCIDR(range);
   return 2 ** Math.min(32, 128 - bits);
 }
+
+/** Whether an address is in a range of its own family; IPv4 in IPv6's clothes is IPv4. Pure. */
+export function isInCidr(text: string, range: string): boolean {
+  if (!ipaddr.isValid(text) || !ipaddr.isValidCIDR(range)) return false;
+  const address = ipaddr.process(text);
+  const [network, bits] = ipaddr.parseCIDR(range);
+  return address.kind() === network.kind() && address.match(network, bits);
+}

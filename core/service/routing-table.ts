@@ -16,6 +16,8 @@ export interface RoutingTable {
   /** What changed since the last call; undefined: nothing. */
   changes(): RouteChanges | undefined;
   routes(): readonly Route[];
+  /** Of one Service, by `namespace/name`. */
+  routesOf(service: string): readonly Route[];
 }
 
 interface Lists {
@@ -75,6 +77,7 @@ export function routingTable({ services, slices }: Lists): RoutingTable {
       touched.clear();
       return gone.length + come.length === 0 ? undefined : { gone, come };
     },
+    routesOf: (service) => table.get(service) ?? [],
     routes: () => [...table.values()].flat(),
   };
 }
