@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { busyboxRoot } from "#scripts/busybox-root.ts";
-import { builtImage, dockerArchive } from "#scripts/image-archive.ts";
+import { type BuiltImage, builtImage, dockerArchive } from "#scripts/image-archive.ts";
 import type { Cluster } from "./cluster.ts";
 import { succeed } from "./process.ts";
 
@@ -21,7 +21,15 @@ let archive: Promise<Uint8Array> | undefined;
 export async function loadImages(cluster: Cluster): Promise<void> {
   // They are the same for every test of this process.
   archive ??= inFolder(builtArchive);
-  const bytes = await archive;
+  await loadArchive(cluster, await archive);
+}
+
+/** Loads what a test has built for itself. */
+export function loadBuilt(cluster: Cluster, ...images: readonly BuiltImage[]): Promise<void> {
+  return loadArchive(cluster, dockerArchive(images));
+}
+
+async function loadArchive(cluster: Cluster, bytes: Uint8Array): Promise<void> {
   await inFolder(async (folder) => {
     const file = join(folder, "images.tar");
     writeFileSync(file, bytes);

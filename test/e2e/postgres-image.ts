@@ -1,19 +1,10 @@
 /** PostgreSQL as Debian's package installed it here, on top of busybox: nothing is fetched. */
-import {
-  existsSync,
-  globSync,
-  lstatSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync, globSync, lstatSync, readFileSync } from "node:fs";
 import { busyboxRoot } from "#scripts/busybox-root.ts";
-import { builtImage, dockerArchive } from "#scripts/image-archive.ts";
+import { builtImage, type LayerSpec } from "#scripts/image-archive.ts";
 import type { TarEntry } from "#scripts/tar-writer.ts";
 import type { Cluster } from "./cluster.ts";
+import { loadBuilt } from "./images.ts";
 import { succeed } from "./process.ts";
 
 export const POSTGRES_IMAGE = "fks-test/postgres:1";
@@ -34,8 +25,21 @@ const PASSWD = `root:x:0:0:root:/root:/bin/sh\npostgres:x:${POSTGRES_UID}:${POST
 /** Not needed to run queries, and half of the package. */
 const LEFT_OUT = /llvmjit|\/bitcode\/|\/man\/|\/locale\/|\.pgdg|_pgxs|\/pgxs\//;
 
+/** What the image's environment says, for those that hold its layers too. */
+export const POSTGRES_ENV = [`PATH=${HOME}/bin:/bin`, "PGDATA=/data/pg", "LC_ALL=C"];
+
 /** Builds the image and loads it into the cluster. */
 export async function loadPostgres(cluster: Cluster): Promise<void> {
+  const image = builtImage({
+    reference: POSTGRES_IMAGE,
+    config: { Env: POSTGRES_ENV, Cmd: ["/bin/sh", "/bin/serve-postgres"] },
+    layers: await postgresLayers(),
+  });
+  await loadBuilt(cluster, image);
+}
+
+/** busybox, and the package with all it loads. */
+export async function postgresLayers(): Promise<readonly LayerSpec[]> {
   const packages = [`postgresql-${VERSION}`, `postgresql-client-${VERSION}`];
   const listed = (await succeed(["dpkg", "-L", ...packages])).split("\n");
   const files = listed.filter(
@@ -46,32 +50,16 @@ export async function loadPostgres(cluster: Cluster): Promise<void> {
   );
   const programs = files.filter((path) => path.includes("/bin/") || path.endsWith(".so"));
   const libraries = await librariesOf(programs);
-  const image = builtImage({
-    reference: POSTGRES_IMAGE,
-    config: {
-      Env: [`PATH=${HOME}/bin:/bin`, "PGDATA=/data/pg", "LC_ALL=C"],
-      Cmd: ["/bin/sh", "/bin/serve-postgres"],
+  return [
+    { entries: busyboxRoot() },
+    {
+      entries: [
+        ...[...files, ...libraries].map(entryOf),
+        { path: "etc/passwd", content: PASSWD },
+        { path: "bin/serve-postgres", content: SERVE, mode: 0o755 },
+      ],
     },
-    layers: [
-      { entries: busyboxRoot() },
-      {
-        entries: [
-          ...[...files, ...libraries].map(entryOf),
-          { path: "etc/passwd", content: PASSWD },
-          { path: "bin/serve-postgres", content: SERVE, mode: 0o755 },
-        ],
-      },
-    ],
-  });
-  const folder = mkdtempSync(join(tmpdir(), "fks-postgres-"));
-  try {
-    const file = join(folder, "image.tar");
-    writeFileSync(file, dockerArchive([image]));
-    const loaded = await cluster.fks(["image", "load", file]);
-    if (loaded.exitCode !== 0) throw new Error(`image load: ${loaded.stdout}${loaded.stderr}`);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  ];
 }
 
 /** A new volume gets a database; one that is there is served as it is. */
