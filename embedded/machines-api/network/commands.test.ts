@@ -34,7 +34,8 @@ test("the host holds the API server's and the Nodes' addresses and reaches the r
     "route replace fdaa:a1b:2c3d:ffff::3/128 dev fks0a1b2c3d",
     "neigh replace fdaa:a1b:2c3d:ffff::3 lladdr 02:00:00:00:00:03 dev fks0a1b2c3d nud permanent",
     "route replace fdaa:a1b:2c3d::/48 via fdaa:a1b:2c3d:ffff::3 dev fks0a1b2c3d src fdaa:a1b:2c3d:ffff::2",
-    "route replace 100.79.64.0/18 via inet6 fdaa:a1b:2c3d:ffff::3 dev fks0a1b2c3d",
+    "addr replace 100.79.127.255/32 dev fks0a1b2c3d",
+    "route replace 100.79.64.0/18 via inet6 fdaa:a1b:2c3d:ffff::3 dev fks0a1b2c3d src 100.79.127.255",
   ]);
 });
 

@@ -48,13 +48,16 @@ export function hostCommands(
 ): readonly string[] {
   const device = plan.hostInterface;
   const addresses = [plan.hostLink, plan.apiServer, ...nodeAddresses];
+  const { cidr, host } = ipv4RangeFor(plan.id);
   return [
     `link set ${device} up`,
     ...addresses.map((address) => `addr replace ${address}/128 dev ${device} nodad`),
     `route replace ${plan.routerLink}/128 dev ${device}`,
     neighbour(plan.routerLink, device),
     `route replace ${plan.prefix} via ${plan.routerLink} dev ${device} src ${plan.hostLink}`,
-    `route replace ${ipv4RangeFor(plan.id).cidr} via inet6 ${plan.routerLink} dev ${device}`,
+    `addr replace ${host}/32 dev ${device}`,
+    // A host without any IPv4 of its own has one to speak with, too.
+    `route replace ${cidr} via inet6 ${plan.routerLink} dev ${device} src ${host}`,
   ];
 }
 

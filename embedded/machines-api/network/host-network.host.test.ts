@@ -45,7 +45,8 @@ test("the host holds the addresses Kubernetes needs, made once or twice", async 
   await network.ensure(signal);
 
   const held = (networkInterfaces()[plan.hostInterface] ?? []).map(({ address }) => address);
-  expect(held.toSorted()).toEqual([plan.hostLink, plan.apiServer, ...nodes].toSorted());
+  const { host } = ipv4RangeFor(plan.id);
+  expect(held.toSorted()).toEqual([plan.hostLink, plan.apiServer, ...nodes, host].toSorted());
 });
 
 test("a socket made inside the router's namespace holds the resolver's address", async () => {
@@ -113,7 +114,7 @@ test("a half-made network is made whole", async () => {
   await runProgram(["ip", "link", "del", plan.hostInterface], signal);
   await network.ensure(signal);
 
-  expect(networkInterfaces()[plan.hostInterface]).toHaveLength(4);
+  expect(networkInterfaces()[plan.hostInterface]).toHaveLength(5);
   await network.remove(signal);
 });
 

@@ -45,14 +45,20 @@ export function hostNetwork(
     async ensure(signal) {
       await ensureRouter(plan, signal);
       await ensureLink(plan, signal);
-      const { cidr } = ipv4RangeFor(plan.id);
+      const { cidr, host } = ipv4RangeFor(plan.id);
       const owner = await ownerOf(cidr, signal);
       const isTaken = owner !== undefined && owner !== plan.hostInterface;
       if (isTaken) log.warn("IPv4 range is another instance's, no egress here", { cidr, owner });
       const commands = hostCommands(plan, nodeAddresses);
       await Promise.all([
         // Its route stays; ours would take its Machines' answers away.
-        batch(["ip"], isTaken ? commands.filter((line) => !line.includes(cidr)) : commands, signal),
+        batch(
+          ["ip"],
+          isTaken
+            ? commands.filter((line) => !line.includes(cidr) && !line.includes(host))
+            : commands,
+          signal,
+        ),
         batch(["ip", "-n", plan.routerNetns], routerCommands(plan, nodeAddresses), signal),
         egress ? ensureEgress(plan, log, signal) : undefined,
       ]);
