@@ -25,8 +25,13 @@ interface EdgeDeps {
   readonly events: ObjectEvents;
 }
 
+interface EdgePart {
+  /** Publishes until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
 /** Services of type LoadBalancer at addresses of this host. */
-export function edgePart({ config, clock, log }: Role, deps: EdgeDeps) {
+export function edgePart({ config, clock, log }: Role, deps: EdgeDeps): EdgePart {
   const { services, listeners, ...others } = deps;
   const keeper = edgeKeeper({
     services: () => services.all(),

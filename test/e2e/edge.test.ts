@@ -42,15 +42,6 @@ describe("Services of type LoadBalancer, end to end", () => {
     (await cluster.get<Service>("service", name)).status.loadBalancer.ingress?.map(
       ({ ip = "" }) => ip,
     ) ?? [];
-  const answers = (host: string): Promise<string> =>
-    eventually(`${host}:${PORT} answers`, async () =>
-      (
-        await fetch(`http://${host}:${PORT}/`, {
-          keepalive: false,
-          signal: AbortSignal.timeout(2_000),
-        })
-      ).text(),
-    );
 
   test("are found at the addresses that their status tells", async () => {
     await eventually("the Service is published", async () =>
@@ -78,3 +69,10 @@ describe("Services of type LoadBalancer, end to end", () => {
     expect(await answers("127.0.0.1")).toBe(`${WEB_IMAGE}\n`);
   });
 });
+
+function answers(host: string): Promise<string> {
+  return eventually(`${host}:${PORT} answers`, async () => {
+    const signal = AbortSignal.timeout(2_000);
+    return (await fetch(`http://${host}:${PORT}/`, { keepalive: false, signal })).text();
+  });
+}
