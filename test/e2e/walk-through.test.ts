@@ -60,7 +60,9 @@ describe("the walk-through", () => {
     await cluster.kubectl(["run", "kuard", `--image=${WEB_IMAGE}`, "--labels=app=kuard"]);
     const { status } = await podWhen(cluster, "kuard", isRunning);
     const region = await cluster.kubectl([
-      ...["get", "nodes", "-o"],
+      "get",
+      "nodes",
+      "-o",
       `jsonpath={.items[?(@.status.addresses[0].address=="${status?.hostIP}")].metadata.labels.topology\\.kubernetes\\.io/region}`,
     ]);
 
@@ -129,7 +131,10 @@ describe("the walk-through", () => {
   test("kubectl in a Pod finds the cluster without any settings", async () => {
     await loadKubectl(cluster);
     await cluster.kubectl([
-      ...["create", "rolebinding", "viewers", "--clusterrole=view"],
+      "create",
+      "rolebinding",
+      "viewers",
+      "--clusterrole=view",
       "--serviceaccount=default:default",
     ]);
     await cluster.apply(
