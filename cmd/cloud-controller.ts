@@ -91,7 +91,7 @@ async function runCloudController(
       signal,
     );
   } catch (error) {
-    if (!FksError.is(error, "Conflict")) throw error;
+    if (!FksError.is(error, "Conflict") || state.waiting === undefined) throw error;
     // Somebody else's cluster: nothing may be touched, and only a person can tell what to do.
     log.error("nothing is done until a person looks", { err: error });
     waiting(error.message);

@@ -94,7 +94,7 @@ async function runProxy(role: Role, signal: AbortSignal): Promise<void> {
     state.waiting = undefined;
     await state.parts.run(signal);
   } catch (error) {
-    if (!FksError.is(error, "Conflict")) throw error;
+    if (!FksError.is(error, "Conflict") || state.parts !== undefined) throw error;
     // Nothing may be touched, and only a person can tell what to do.
     log.error("nothing is done until a person looks", { err: error });
     waiting(error.message);

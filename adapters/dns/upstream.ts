@@ -105,18 +105,21 @@ async function overUdp(
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const onAbort = (): void => reject(signal.reason);
   signal.throwIfAborted();
-  const socket = await Bun.udpSocket({
+  const opening = Bun.udpSocket({
     connect: { hostname: server.address, port: server.port },
     binaryType: "uint8array",
     socket: {
       data(_socket, answer) {
         if (judged(answer, query) !== "foreign") resolve(answer.slice());
       },
-      error: (_socket, error) => reject(error),
+      // Bun hands over the error alone, whatever its types say.
+      error: (...given: readonly unknown[]) => reject(given.at(-1)),
     },
   });
+  const socket = await beforeAbort(opening, (late) => late.close(), signal);
   signal.addEventListener("abort", onAbort, { once: true });
   try {
+    signal.throwIfAborted();
     socket.send(query);
     return await promise;
   } finally {
@@ -133,7 +136,7 @@ async function overTcp(
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const onAbort = (): void => reject(signal.reason);
   let incoming: Uint8Array = new Uint8Array(0);
-  const socket = await Bun.connect({
+  const opening = Bun.connect({
     hostname: server.address,
     port: server.port,
     socket: {
@@ -149,6 +152,7 @@ async function overTcp(
       error: (_socket, error) => reject(error),
     },
   });
+  const socket = await beforeAbort(opening, (late) => late.terminate(), signal);
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     signal.throwIfAborted();
@@ -161,4 +165,23 @@ async function overTcp(
 
 function randomId(): number {
   return crypto.getRandomValues(new Uint16Array(1))[0] ?? 0;
+}
+
+/** What is opened, unless `signal` aborts first; then it is closed as soon as it is there. */
+async function beforeAbort<T>(
+  opening: Promise<T>,
+  close: (late: T) => void,
+  signal: AbortSignal,
+): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([opening, promise]);
+  } catch (error) {
+    opening.then(close, () => {});
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }

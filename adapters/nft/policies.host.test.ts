@@ -178,6 +178,20 @@ test("names of ports and ranges of them", async () => {
   expect(await reaches("guest", "db", 9_011)).toBe(false);
 });
 
+test("however many names of ports a policy has, it holds", async () => {
+  const many = Array.from({ length: 40 }, (_, at) => ({
+    protocol: "TCP" as const,
+    port: at === 0 ? "http" : `port-number-${at}`,
+  }));
+  const policyTypes: Direction[] = ["Ingress", "Egress"];
+  const rule = { peers: [{ podSelector: EVERY }], ports: many };
+  await apply(policy("many", { policyTypes, ingress: [rule], egress: [rule] }));
+
+  expect(await reaches("web", "db", 8_081)).toBe(true);
+  expect(await reaches("web", "db", 8_080)).toBe(false);
+  expect(await reaches("guest", "db", 8_081)).toBe(false);
+});
+
 test("when the last policy is gone nothing of it is left", async () => {
   await apply();
   expect(await reaches("guest", "db", 1)).toBe(true);

@@ -14,6 +14,8 @@ interface PolicyRulesOptions {
 export function nftPolicyRules({ nft, hostAddresses }: PolicyRulesOptions): PolicyRules {
   /** Undefined: nobody knows what the kernel holds. */
   let applied: PolicyObjects | undefined;
+  /** Bumped by `forget`: what is being loaded then goes where nobody looks any more. */
+  let generation = 0;
   return {
     async apply(table, signal) {
       const now = policyObjectsFor(table);
@@ -23,10 +25,12 @@ export function nftPolicyRules({ nft, hostAddresses }: PolicyRulesOptions): Poli
           : changedPolicyText(applied, now);
       if (text === "") return;
       applied = undefined;
+      const of = generation;
       await nft.load(text, signal);
-      applied = now;
+      if (of === generation) applied = now;
     },
     forget() {
+      generation += 1;
       applied = undefined;
     },
   };

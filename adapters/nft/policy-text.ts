@@ -38,6 +38,8 @@ export const ISOLATION_MAPS: readonly { readonly name: string; readonly type: st
     FAMILIES.map(({ suffix, type }) => ({ name: mapName(direction, suffix), type })),
   );
 
+/** Half of what nft takes: a family still follows. */
+const NAME_MAX = 128;
 const REFUSE = "refuse";
 /** Told at once: a caller need not wait for its own patience to end. */
 const REFUSALS = ["meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited"];
@@ -143,7 +145,9 @@ function mapName(direction: string, suffix: string): string {
   return `${direction.toLowerCase()}_isolated_${suffix}`;
 }
 
-/** Letters first, and nothing that nft's grammar uses. */
+/** Letters first, nothing that nft's grammar uses, and no longer than nft takes, whatever is in it. */
 function nftName(name: string): string {
-  return `policy_${name.replaceAll(/[^A-Za-z0-9-]/g, "_")}`;
+  const safe = `policy_${name.replaceAll(/[^A-Za-z0-9-]/g, "_")}`;
+  if (safe.length <= NAME_MAX) return safe;
+  return `${safe.slice(0, NAME_MAX - 14)}_${Bun.hash(name).toString(36)}`;
 }

@@ -39,7 +39,7 @@ export function edgeListeners({ addresses, endpointsOf }: EdgeListenersOptions):
     const isWelcome = sourceRanges.length === 0 || sourceRanges.some((it) => isInCidr(address, it));
     const endpoints = isWelcome ? endpointsOf(service, portName) : [];
     const loadOf = (ways: readonly Endpoint[]): number => load.get(keyOf(ways)) ?? 0;
-    const ordered = shuffled(endpoints).toSorted((a, b) => loadOf(a) - loadOf(b));
+    const ordered = rotated(endpoints).toSorted((a, b) => loadOf(a) - loadOf(b));
     const [first] = ordered;
     if (first === undefined) return undefined;
     const key = keyOf(first);
@@ -109,8 +109,8 @@ function keyOf([first]: readonly Endpoint[]): string {
   return `${first?.address} ${first?.port}`;
 }
 
-/** Of equals chance chooses. */
-function shuffled<T>(items: readonly T[]): readonly T[] {
+/** Begins anywhere, so that of equals each comes first as often. */
+function rotated<T>(items: readonly T[]): readonly T[] {
   const start = Math.floor(Math.random() * items.length);
   return [...items.slice(start), ...items.slice(0, start)];
 }

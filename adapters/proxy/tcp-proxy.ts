@@ -22,7 +22,7 @@ interface TcpProxyOptions {
    * Undefined: the connection is reset. `signal` aborts when the client leaves first.
    */
   readonly choose: (parties: Parties, signal: AbortSignal) => Promise<Destination | undefined>;
-  /** No target took the connection. */
+  /** No target took the connection, or none could be chosen. */
   readonly onUnreachable?: (targets: readonly Endpoint[], reason: string) => void;
   readonly limits?: Partial<TcpLimits>;
 }
@@ -68,7 +68,10 @@ export function tcpProxy(options: TcpProxyOptions): TcpProxy {
   async function serve(client: RelayEnd, parties: Parties): Promise<void> {
     const left = new AbortController();
     leaving.set(client, left);
-    const destination = await choose(parties, left.signal).catch(() => undefined);
+    const destination = await choose(parties, left.signal).catch((error: unknown) => {
+      if (!left.signal.aborted) onUnreachable?.([], messageOf(error));
+      return undefined;
+    });
     if (destination === undefined || client.isClosed) {
       destination?.release();
       client.socket.terminate();

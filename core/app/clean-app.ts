@@ -39,10 +39,19 @@ export async function cleanApp(
   try {
     return await clean(deps, { app, ...(adoptedBy === undefined ? {} : { adoptedBy }) }, signal);
   } catch (error) {
-    // Another organisation's: then nothing in it is ours.
-    if (FksError.is(error, "NotFound") || FksError.is(error, "Forbidden")) return "gone";
+    if (FksError.is(error, "NotFound")) return "gone";
+    const mayBeForeign = FksError.is(error, "Forbidden") && adoptedBy !== undefined;
+    if (mayBeForeign && (await isForeign(deps, app, signal))) return "gone";
     throw error;
   }
+}
+
+/**
+ * Whether a label names another organisation's App, in which nothing is ours. A refusal alone proves
+ * nothing: a token may be too weak, or a bill unpaid; then our own list is refused, too.
+ */
+async function isForeign({ apps }: CleanDeps, app: string, signal: AbortSignal): Promise<boolean> {
+  return (await apps.list(signal)).every(({ name }) => name !== app);
 }
 
 async function clean(

@@ -170,15 +170,27 @@ async function evict(
   log.warn("pod evicted", { pod: `${namespace}/${name}`, machine: machine.id, message });
   const event = failedEvent(EVICTED, message, clock.now());
   const told = annotations === undefined ? event : { ...event, annotations };
-  await events.record(pod, told, signal);
+  await telling(log, () => events.record(pod, told, signal));
 }
 
 async function tellNodes(
-  { nodes, nodeEvents }: EvictorDeps,
+  { nodes, nodeEvents, log }: EvictorDeps,
   eventsOf: (node: string) => readonly PodEvent[],
   signal: AbortSignal,
 ): Promise<void> {
   for (const node of nodes) {
-    for (const event of eventsOf(node)) await nodeEvents.record(node, event, signal);
+    for (const event of eventsOf(node)) {
+      await telling(log, () => nodeEvents.record(node, event, signal));
+    }
+  }
+}
+
+/** Whom nobody can be told of goes all the same: the API server may be short of the same disk. */
+async function telling(log: Log, tell: () => Promise<void>): Promise<void> {
+  try {
+    await tell();
+  } catch (err) {
+    if (!(err instanceof FksError)) throw err;
+    log.warn("event not told", { err });
   }
 }

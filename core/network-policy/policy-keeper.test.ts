@@ -26,7 +26,15 @@ const WEB: PolicyPod = {
 };
 
 function world() {
-  const state = { policies: [DENY], pods: [WEB], isSynced: true, isBroken: false, forgotten: 0 };
+  const state = {
+    policies: [DENY],
+    pods: [WEB],
+    isSynced: true,
+    isBroken: false,
+    forgotten: 0,
+    begun: 0,
+    hold: undefined as PromiseWithResolvers<void> | undefined,
+  };
   const applied: PolicyTable[] = [];
   const clock = fakeClock();
   const log = memoryLog();
@@ -37,6 +45,8 @@ function world() {
     isSynced: () => state.isSynced,
     rules: {
       async apply(table) {
+        state.begun += 1;
+        await state.hold?.promise;
         if (state.isBroken) throw new FksError("Unavailable", "nft failed with code 1: no");
         applied.push(table);
       },
@@ -112,5 +122,18 @@ test("in a new place all is applied anew", async () => {
     await eventually(() => applied.length === 2, { clock });
     expect(state.forgotten).toBe(1);
     expect(keeper.waitsFor()).toBeUndefined();
+  });
+});
+
+test("what was being applied when the place changed does not count", async () => {
+  const { applied, clock, keeper, state } = world();
+  state.hold = Promise.withResolvers<void>();
+  await running(keeper, async () => {
+    await eventually(() => state.begun === 1, { clock });
+    keeper.reload();
+    state.hold?.resolve();
+    await eventually(() => applied.length === 2, { clock });
+    await eventually(() => keeper.waitsFor() === undefined, { clock });
+    expect(state.begun).toBe(2);
   });
 });

@@ -38,14 +38,14 @@ export function policyKeeper(options: PolicyKeeperOptions): PolicyKeeper {
   const { policies, pods, namespaces, isSynced, rules, clock, log } = options;
   let isDirty = true;
   let waiting: string | undefined = "waiting for NetworkPolicies";
-  let wake: (() => void) | undefined;
+  let touched = Promise.withResolvers<void>();
+  /** Bumped by `reload`: what is being applied then does not count. */
+  let generation = 0;
 
-  const nextTouch = (signal: AbortSignal): Promise<void> => {
-    if (isDirty || signal.aborted) return Promise.resolve();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    wake = resolve;
-    signal.addEventListener("abort", () => resolve(), { once: true });
-    return promise;
+  const nextTouch = async (): Promise<void> => {
+    if (isDirty) return;
+    touched = Promise.withResolvers<void>();
+    await touched.promise;
   };
 
   async function apply(signal: AbortSignal): Promise<void> {
@@ -59,12 +59,13 @@ export function policyKeeper(options: PolicyKeeperOptions): PolicyKeeper {
 
   const touch = (): void => {
     isDirty = true;
-    wake?.();
+    touched.resolve();
   };
 
   return {
     touch,
     reload() {
+      generation += 1;
       rules.forget();
       waiting = "waiting for NetworkPolicies";
       touch();
@@ -72,16 +73,18 @@ export function policyKeeper(options: PolicyKeeperOptions): PolicyKeeper {
     waitsFor: () => waiting,
     async run(signal) {
       let delayMs = RETRY_FIRST_MS;
+      signal.addEventListener("abort", () => touched.resolve(), { once: true });
       while (!signal.aborted) {
-        await nextTouch(signal);
+        await nextTouch();
         await sleep(clock, TOGETHER_MS, signal).catch(() => {});
         if (signal.aborted) return;
         // Nobody tells of a list that is there and empty.
         if (!isSynced()) continue;
         isDirty = false;
         try {
+          const of = generation;
           await apply(signal);
-          waiting = undefined;
+          if (of === generation) waiting = undefined;
           delayMs = RETRY_FIRST_MS;
         } catch (error) {
           if (signal.aborted) return;

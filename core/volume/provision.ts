@@ -84,6 +84,16 @@ function ageOf({ created_at, id }: Volume): string {
   return `${created_at} ${id}`;
 }
 
+/** In an App that never came about there are none. */
+async function unlessNoApp(found: Promise<readonly Volume[]>): Promise<readonly Volume[]> {
+  try {
+    return await found;
+  } catch (error) {
+    if (FksError.is(error, "NotFound")) return [];
+    throw error;
+  }
+}
+
 /** The claim goes before it was bound: volumes that were made for it and that no object knows. */
 export async function abandon(
   { objects, volumes, namespaceApps, clusterUid }: ProvisionDeps,
@@ -93,7 +103,8 @@ export async function abandon(
   const { namespace, uid } = claim.metadata;
   const app = await namespaceApps.find(namespace, signal);
   if (app === undefined) return objects.letGo(claim, signal);
-  for (const { id } of await volumesCalled(volumes, app, volumeNameFor(clusterUid, uid), signal)) {
+  const name = volumeNameFor(clusterUid, uid);
+  for (const { id } of await unlessNoApp(volumesCalled(volumes, app, name, signal))) {
     const known = await objects.readVolume(persistentVolumeNameFor(id), signal);
     if (known === undefined) await volumes.destroy(app, id, signal);
   }
