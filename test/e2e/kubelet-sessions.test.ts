@@ -196,7 +196,9 @@ describe("sessions with containers", () => {
   });
 
   test("logs of the run before, and of a time since, are there", async () => {
-    const script = "echo run $(cat /v/n 2>/dev/null || echo 0); echo 1 >> /v/n; sleep 1; exit 1";
+    // The second run stays, however long it takes to ask for the first one's words.
+    const script =
+      "echo run $(cat /v/n 2>/dev/null || echo 0); [ -e /v/n ] && sleep 1000; echo 1 > /v/n; exit 1";
     await cluster.apply(
       podOf("again", {
         spec: { volumes: [{ name: "v", emptyDir: {} }] },
