@@ -1,6 +1,8 @@
 import { hostFacts } from "#adapters/host/host-facts.ts";
 import { kubernetesLeases } from "#adapters/kubernetes/leases.ts";
 import { kubernetesNodes } from "#adapters/kubernetes/nodes.ts";
+import { type Admit, type AdmitDeps, nodeAdmission } from "#core/admission/admit.ts";
+import { pressureRejectionFor } from "#core/eviction/admission.ts";
 import type { PressureTracker } from "#core/eviction/pressure-tracker.ts";
 import { nodeAddressFor } from "#core/fly/network.ts";
 import { capacityFor, type NodeCapacity } from "#core/node/capacity.ts";
@@ -32,6 +34,21 @@ export function placesOf({ cluster }: Role): readonly Place[] {
 /** What each of the Nodes has for its Pods. */
 export function capacityOf({ config, paths }: Role, places: readonly Place[]): NodeCapacity {
   return capacityFor(hostFacts(paths.dataDir), places.length, config.nodeCapacity);
+}
+
+/** What a Node says to a new Pod: by what the host is short of, then by what the Node is. */
+export function admissionOf(
+  { clock }: Role,
+  access: ClusterAccess,
+  pressure: PressureTracker,
+  seen: Pick<AdmitDeps, "pods" | "hasMachine">,
+): Admit {
+  return nodeAdmission({
+    ...seen,
+    nodes: kubernetesNodes(access.nodes),
+    firstRejectionFor: (pod) => pressureRejectionFor(pod, pressure.current()),
+    clock,
+  });
 }
 
 /** What keeps each Node and its Lease, one part for every place. */

@@ -11,7 +11,6 @@ import { kubernetesReviews } from "#adapters/kubernetes/reviews.ts";
 import { aborted } from "#core/aborted.ts";
 import { CLUSTER_DOMAIN } from "#core/dns/zone.ts";
 import { FksError } from "#core/errors.ts";
-import { pressureRejectionFor } from "#core/eviction/admission.ts";
 import type { PressureTracker } from "#core/eviction/pressure-tracker.ts";
 import { networkPlanFor } from "#core/fly/network.ts";
 import type { Pod } from "#core/kube/pod.ts";
@@ -31,7 +30,7 @@ import { nodePressure, runEviction } from "./kubelet-eviction.ts";
 import { type KubeletMachines, kubeletMachines } from "./kubelet-machines.ts";
 import { type KubeletMetrics, kubeletMetrics } from "./kubelet-metrics.ts";
 import { runMetricsApi } from "./kubelet-metrics-api.ts";
-import { capacityOf, nodeParts, type Place, placesOf } from "./kubelet-nodes.ts";
+import { admissionOf, capacityOf, nodeParts, type Place, placesOf } from "./kubelet-nodes.ts";
 import { kubeletUsage } from "./kubelet-usage.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
 import { together } from "./together.ts";
@@ -233,7 +232,7 @@ function controllerOf(
   const plan = networkPlanFor(cluster.networkId);
   const isEmbedded = config.machines === "embedded";
   const allocatable = capacityOf(role, places);
-  return podController({
+  const controller: PodController = podController({
     pods,
     machines,
     apps,
@@ -241,7 +240,10 @@ function controllerOf(
     namespaces: kubernetesNamespaces(access.client),
     cluster: kubernetesClusterObjects({ client: access.client, nodes: access.nodes, clock }),
     events: metrics.events(kubernetesPodEvents({ nodes: access.nodes, clock })),
-    nodeRejectionFor: (pod) => pressureRejectionFor(pod, pressure.current()),
+    admit: admissionOf(role, access, pressure, {
+      pods,
+      hasMachine: (uid) => controller.machineOf(uid) !== undefined,
+    }),
     clusterUid: access.clusterUid,
     apiServer: { host: plan.apiServer, port: cluster.apiPort },
     ...(isEmbedded ? { dns: { nameservers: [plan.resolver], domain: CLUSTER_DOMAIN } } : {}),
@@ -253,6 +255,7 @@ function controllerOf(
     clock,
     log,
   });
+  return controller;
 }
 
 function metricsApiOf(

@@ -1,6 +1,7 @@
 /** The Pod as far as we read it, in the API's own words; fields we do not read may be there too. */
 import type { ContainerState } from "../fly/machine-protocol.ts";
 import type { ObjectMeta } from "./meta.ts";
+import type { NodeAffinity } from "./node-affinity.ts";
 
 export interface Pod {
   readonly metadata: ObjectMeta & { readonly namespace: string };
@@ -30,6 +31,8 @@ export interface PodSpec {
   readonly shareProcessNamespace?: boolean;
   readonly resources?: Resources;
   readonly overhead?: Readonly<Record<string, string>>;
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly affinity?: { readonly nodeAffinity?: NodeAffinity };
   readonly priorityClassName?: string;
   readonly priority?: number;
   readonly tolerations?: readonly Toleration[];

@@ -90,7 +90,7 @@ describe("a Node that takes no new Pods", () => {
   test("fails what comes, with the kubelet's words, and leaves what runs alone", async () => {
     let isShort = false;
     const { cluster, world, start, pass, stop } = podWorld({
-      wrap: (deps) => ({ ...deps, nodeRejectionFor: () => (isShort ? rejection : undefined) }),
+      wrap: (deps) => ({ ...deps, admit: async () => (isShort ? rejection : undefined) }),
     });
     start();
     cluster.create(aPod());

@@ -62,6 +62,7 @@ function world(change: Partial<World>): World {
     pod: aPod(),
     machine: undefined,
     isProvenAbsent: false,
+    admission: {},
     translation: () => ({ ok: true, config: {}, approximated: [] }),
     deliveredAtMs: undefined,
     stop: undefined,
@@ -274,11 +275,16 @@ test("a Machine that failed is replaced after ten seconds", () => {
 });
 
 describe("a Node that takes no new Pods", () => {
-  const nodeRejection = { reason: "Evicted", message: "The node had condition: [DiskPressure]. " };
+  const rejection = { reason: "Evicted", message: "The node had condition: [DiskPressure]. " };
+
+  test("is asked before anything is launched", () => {
+    expect(planFor(world({ admission: undefined }))).toEqual({ do: "ask-node" });
+  });
 
   test("refuses what is new, and brings back what has run on it", () => {
-    expect(planFor(world({ nodeRejection }))).toEqual({ do: "reject", rejection: nodeRejection });
+    const admission = { rejection };
+    expect(planFor(world({ admission }))).toEqual({ do: "reject", rejection });
     const pod = { ...aPod(), status: { podIP: "fdaa::2" } };
-    expect(planFor(world({ pod, isProvenAbsent: true, nodeRejection })).do).toBe("launch");
+    expect(planFor(world({ pod, isProvenAbsent: true, admission })).do).toBe("launch");
   });
 });

@@ -15,6 +15,8 @@ export type Step =
   /** No kubelet would run it: the Pod fails. */
   | { readonly do: "reject"; readonly rejection: Rejection }
   | { readonly do: "launch"; readonly translation: Extract<Translation, { ok: true }> }
+  /** The Node has not said yet whether it takes the Pod. */
+  | { readonly do: "ask-node" }
   /** No Machine is seen, and it matters: ask the Machines API. */
   | { readonly do: "prove" }
   /** The Machine is proven gone: the status says so before anything else happens. */
@@ -48,9 +50,14 @@ export interface World {
   readonly stop: StopRequest | undefined;
   /** When what the Machine's bundle was made from wants to be looked at again. */
   readonly refreshAtMs: number | undefined;
-  /** Why the Node takes no new Pod like this one now. */
-  readonly nodeRejection?: Rejection;
+  /** What the Node said to the new Pod; undefined: it was not asked. */
+  readonly admission: Admission | undefined;
   readonly nowMs: number;
+}
+
+/** A Node's answer to a new Pod, asked for once; without a rejection it takes the Pod. */
+export interface Admission {
+  readonly rejection?: Rejection;
 }
 
 /** How long a bundle may be on its way before it is sent again. */
@@ -86,13 +93,14 @@ export function endingOf(world: World): Ending | undefined {
   return machine !== undefined && deadlineMs(pod, machine) <= nowMs ? DEADLINE : undefined;
 }
 
-function planLaunch({ pod, isProvenAbsent, translation, nodeRejection }: World): Step {
+function planLaunch({ pod, isProvenAbsent, translation, admission }: World): Step {
   const statuses = statusesOf(pod);
   // Everything that may run has run: a Job's Pod whose Machine is gone needs no other.
   if (hasMainStatuses(pod) && isOver(pod, statuses)) return { do: "nothing" };
   if (hasRun(pod) && !isProvenAbsent) return { do: "prove" };
   if (statuses.some(({ state }) => state?.running !== undefined)) return { do: "admit" };
-  const rejection = hasRun(pod) ? rejectionFor(pod) : (nodeRejection ?? rejectionFor(pod));
+  if (!hasRun(pod) && admission === undefined) return { do: "ask-node" };
+  const rejection = (hasRun(pod) ? undefined : admission?.rejection) ?? rejectionFor(pod);
   if (rejection !== undefined) return { do: "reject", rejection };
   const answer = translation();
   return answer.ok

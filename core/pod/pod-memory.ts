@@ -2,7 +2,7 @@ import type { MachineId } from "../fly/machine.ts";
 import type { Pod, PodStatus } from "../kube/pod.ts";
 import { DISRUPTION_TARGET, isOwnCondition } from "./conditions.ts";
 import type { Delivered } from "./delivered.ts";
-import type { StopRequest } from "./plan.ts";
+import type { Admission, StopRequest } from "./plan.ts";
 import { statusPatchFor } from "./status-patch.ts";
 
 /** How long a status we wrote is believed over a later copy that does not show it. */
@@ -14,6 +14,8 @@ export interface PodMemory {
   sent?: SentStatus;
   /** A launch failed and may have been obeyed. */
   isAmbiguous: boolean;
+  /** What the Pod's Node said to it. */
+  admission?: Admission;
   machine: MachineMemory;
 }
 

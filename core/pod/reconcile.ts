@@ -43,14 +43,15 @@ export function podReconciler(deps: ReconcileDeps): Reconcile {
       const { machine } = turn.world;
       const step = planFor(turn.world);
       if (machine !== undefined) reportEvents(deps, pod, machine, memory, startedAtMs);
-      // As long as nobody knows whether the Machine is there, there is nothing to report.
-      const isUnknown = step.do === "prove";
+      // As long as nobody knows whether there is a Machine, or is to be one, nothing is reported.
+      const isUnknown = step.do === "prove" || step.do === "ask-node";
       const reported = isUnknown ? NOTHING : await reportStatus(deps, turn, step, signal);
       if (reported.isGone) return { recheckInMs: LAG_MS };
 
       const outcome = await takeStep(deps, turn, step, signal);
       if (outcome !== "next") return sooner(outcome, reported);
-      isProven = step.do === "prove" || (isProven && step.do === "admit");
+      isProven =
+        step.do === "prove" || (isProven && (step.do === "admit" || step.do === "ask-node"));
     }
     return { recheckInMs: LAG_MS };
   }
@@ -79,7 +80,6 @@ function turnFor(deps: ReconcileDeps, { pod: watched, place, memory, isProven }:
   // For a Pod that is to go the stream is proof enough; for one that is to stay the API is asked.
   const isDeleted = pod.metadata.deletionTimestamp !== undefined;
   const isSeenAbsent = isDeleted && view.isLive() && !memory.isAmbiguous;
-  const nodeRejection = deps.nodeRejectionFor?.(pod);
   const world = {
     pod,
     machine,
@@ -88,7 +88,7 @@ function turnFor(deps: ReconcileDeps, { pod: watched, place, memory, isProven }:
     deliveredAtMs: own.deliveredAtMs,
     stop: own.stop,
     refreshAtMs: own.refreshAtMs,
-    ...(nodeRejection === undefined ? {} : { nodeRejection }),
+    admission: memory.admission,
     nowMs,
   };
   return { world, watched, memory, place };

@@ -147,6 +147,34 @@ describe.concurrent("Nodes are chosen by the scheduler", () => {
     expect((await podWhen(cluster, "late", isRunning)).spec.nodeName).toBe("sin");
   });
 
+  test("and refuse what was put there by hand and does not fit, in a kubelet's words", async () => {
+    const resources = { requests: { cpu: "4k" } };
+    const byHand = { nodeName: "ams" };
+    await cluster.apply(
+      podOf("misplaced", { spec: { ...byHand, nodeSelector: { [zone]: "fra" } } }),
+      podOf("oversized", { spec: byHand, container: { resources } }),
+      podOf("placed", { spec: { ...byHand, nodeSelector: { [zone]: "ams" } } }),
+    );
+    await podWhen(cluster, "placed", isRunning);
+    const words = {
+      misplaced: [
+        "NodeAffinity",
+        "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+      ],
+      oversized: ["OutOfcpu", "Node didn't have enough resource: cpu, requested: 4000000, used: "],
+    } as const;
+    for (const [name, [reason, message]] of Object.entries(words)) {
+      const { status } = await podWhen(cluster, name, (pod) => pod.status?.phase === "Failed");
+      expect(status).toMatchObject({
+        reason,
+        message: expect.stringContaining(`Pod was rejected: ${message}`),
+      });
+      await eventually("its Event is told", async () =>
+        (await cluster.kubectl(["describe", "pod", name])).includes(`Warning  ${reason}`),
+      );
+    }
+  });
+
   test("and are drained no faster than a PodDisruptionBudget allows", async () => {
     await cluster.apply(
       workloadOf("Deployment", "guarded", { replicas: 2, pod: { affinity: at("dub", "mad") } }),

@@ -41,6 +41,8 @@ async function taken(
       return {};
     case "launch":
       return takeLaunch(deps, turn, step, signal);
+    case "ask-node":
+      return askNode(deps, turn, signal);
     case "prove":
       return prove(deps, turn, signal);
     case "admit":
@@ -62,6 +64,17 @@ async function taken(
       await deps.pods.remove(pod, signal);
       return {};
   }
+}
+
+/** Asked once: what a Node has let in stays. */
+async function askNode(
+  { admit }: ReconcileDeps,
+  { world, memory }: Turn,
+  signal: AbortSignal,
+): Promise<Taken> {
+  const rejection = await admit?.(world.pod, signal);
+  memory.admission = rejection === undefined ? {} : { rejection };
+  return "next";
 }
 
 /** A Machine in transition is waited for. One that seems gone is asked for by itself: a volume or a

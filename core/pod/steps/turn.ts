@@ -1,3 +1,4 @@
+import type { Admit } from "../../admission/admit.ts";
 import type { NamespaceApps } from "../../app/namespace-apps.ts";
 import type { Outcome } from "../../controller/controller.ts";
 import type { MachineRef } from "../../fly/machine-protocol.ts";
@@ -18,7 +19,6 @@ import type { MachineView, Sighting } from "../machine-view.ts";
 import type { World } from "../plan.ts";
 import type { PodMemory } from "../pod-memory.ts";
 import type { Resolve } from "../resolve.ts";
-import type { Rejection } from "../security.ts";
 
 /** Where Pods of one Node run. */
 export interface NodePlace {
@@ -42,8 +42,8 @@ export interface ReconcileDeps {
   readonly resolveClaims: ResolveClaims;
   readonly gate: LaunchGate;
   readonly teller: EventTeller;
-  /** Why a Node that is short of something takes no new Pod like this one; absent: it takes all. */
-  readonly nodeRejectionFor?: (pod: Pod) => Rejection | undefined;
+  /** Why a Node takes no new Pod like this one; absent: it takes all. */
+  readonly admit?: Admit;
   readonly clusterUid: string;
   readonly apiServer: ApiServerAddress;
   readonly dns?: ClusterDns;
