@@ -5,8 +5,8 @@ import { mostOf } from "../pod/guest.ts";
 export const EPHEMERAL = "ephemeral-storage";
 
 /**
- * What the Pod asked for, in whole units or as `read` counts: its own word, else what its containers did at the most at
- * one time. Overhead comes on top of something.
+ * What the Pod asked for, in whole units or as `read` counts: its own word, else what its containers
+ * did at the most at one time. Overhead comes on top of something.
  */
 export function requestOf(pod: Pod, resource: string, read = wholeOf): number {
   const own = pod.spec.resources?.requests?.[resource];
