@@ -29,6 +29,17 @@ import { seconds } from "./step.ts";
 const RESULTS = join(RUNS, "results.json");
 const DOCUMENT = "docs/conformance.md";
 const TOTALS = join(RUNS, "totals");
+/** What the images hold of Debian besides busybox. */
+const DEBIAN_PACKAGES = [
+  "bash",
+  "bind9-dnsutils",
+  "curl",
+  "iperf",
+  "iproute2",
+  "netcat-openbsd",
+  "nginx",
+  "util-linux",
+];
 const LIMIT_SECONDS = { usual: 360, slow: 900 };
 
 const { values: options } = parseArgs({
@@ -64,7 +75,7 @@ if (options.document) {
 } else if (options.prepared) {
   process.exit(await runSuite());
 } else {
-  await ensureDebianPrograms(debian);
+  await ensureDebianPrograms(debian, DEBIAN_PACKAGES);
   await ensureKube({ onProgress: console.log }, AbortSignal.timeout(60 * 60_000));
   const inside = [process.execPath, ...process.argv.slice(1), "--prepared"];
   const child = Bun.spawn(inOwnNetwork(inside), {

@@ -1,6 +1,8 @@
 /**
- * Sets a host up: `setup.ts system kube`. Each part looks first and does nothing when all is there.
+ * Sets a host up: `setup.ts system kube redis`. Each part looks first and does nothing when all is there.
  */
+import { ensureDebianPrograms } from "./conformance/debian.ts";
+import { REDIS } from "./redis.ts";
 import { runStep, seconds } from "./step.ts";
 import { installCommandFor, missingPrograms, packageManagerOf } from "./system-packages.ts";
 
@@ -57,12 +59,17 @@ async function kube(): Promise<void> {
   if (shown) console.log(`\n${path} is ready after ${seconds(startedAt)}`);
 }
 
+/** For the application that the end-to-end tests run; nothing is installed. */
+async function redis(): Promise<void> {
+  await ensureDebianPrograms(REDIS.folder, REDIS.packages);
+}
+
 function fail(message: string): never {
   console.error(message);
   process.exit(1);
 }
 
-const PARTS: Readonly<Record<string, () => Promise<void>>> = { system, kube };
+const PARTS: Readonly<Record<string, () => Promise<void>>> = { system, kube, redis };
 
 for (const part of process.argv.slice(2)) {
   const run = PARTS[part];

@@ -97,12 +97,20 @@ function placeOf({ files }: Suite): number {
   return place < 0 ? LONGEST.length : place;
 }
 
+const needsRedis = ({ files }: Suite): boolean => files.includes("test/e2e/application.test.ts");
+
 /** Here, where a person sees it, not within the time of a test. */
 async function buildStandIn(): Promise<void> {
   const startedAt = performance.now();
   await buildK3sShaped();
   const tookMs = performance.now() - startedAt;
   if (tookMs > 1_000) console.log(`test/programs/k3s-shaped: built in ${seconds(startedAt)}`);
+}
+
+/** A suite's network of its own leads nowhere. Without Redis one test is skipped, and says so. */
+async function fetchRedis(): Promise<void> {
+  const command = [process.execPath, "scripts/setup.ts", "redis"];
+  await Bun.spawn(command, { stdio: ["ignore", "inherit", "inherit"] }).exited;
 }
 
 const [first = "", ...rest] = process.argv.slice(2);
@@ -119,6 +127,7 @@ const rounds = ROUNDS.map((round) => ({
 
 mkdirSync(".cache", { recursive: true });
 if (rounds.some(({ width }) => width !== undefined)) await buildStandIn();
+if (rounds.some(({ suites }) => suites.some(needsRedis))) await fetchRedis();
 const totals: Totals[] = [];
 for (const { suites, width } of rounds) {
   if (width !== undefined) totals.push(...(await runByFile(suites, width)));

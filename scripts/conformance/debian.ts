@@ -4,27 +4,18 @@ import { captured } from "../captured.ts";
 import { runStep } from "../step.ts";
 import type { TarEntry } from "../tar-writer.ts";
 
-/** What the images hold of Debian besides busybox. */
-const PACKAGES = [
-  "bash",
-  "bind9-dnsutils",
-  "curl",
-  "iperf",
-  "iproute2",
-  "netcat-openbsd",
-  "nginx",
-  "util-linux",
-];
-
 const MULTIARCH = `${process.arch === "x64" ? "x86_64" : "aarch64"}-linux-gnu`;
 const LIBRARIES = [`usr/lib/${MULTIARCH}`, `lib/${MULTIARCH}`];
 const SEARCHED = ["usr/bin", "bin", "usr/sbin", "sbin"];
 
 /**
- * Unpacks those packages that this host lacks under `folder`; the host's own are used as they are.
- * Nothing is installed. Hosts without apt use what is installed there.
+ * Unpacks those of `packages` that this host lacks under `folder`; the host's own are used as they
+ * are. Nothing is installed. Hosts without apt use what is installed there.
  */
-export async function ensureDebianPrograms(folder: string): Promise<void> {
+export async function ensureDebianPrograms(
+  folder: string,
+  packages: readonly string[],
+): Promise<void> {
   const done = join(folder, "done");
   if (existsSync(done)) return;
   const archives = join(folder, "archives");
@@ -32,7 +23,7 @@ export async function ensureDebianPrograms(folder: string): Promise<void> {
   if (Bun.which("apt-get") !== null) {
     const options = ["-o", `Dir::Cache::archives=${archives}`, "-o", "APT::Sandbox::User=root"];
     await runStep({
-      title: "Fetching Debian packages for the suite's images",
+      title: "Fetching Debian packages for images",
       command: [
         "sh",
         "-euc",
@@ -43,7 +34,7 @@ export async function ensureDebianPrograms(folder: string): Promise<void> {
         "--no-install-recommends",
         "-y",
         "install",
-        ...PACKAGES,
+        ...packages,
       ],
       log: join(folder, "apt.log"),
       env: { DEBIAN_FRONTEND: "noninteractive" },

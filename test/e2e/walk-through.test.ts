@@ -168,7 +168,6 @@ async function loadKubectl(cluster: Cluster): Promise<void> {
           { path: "bin/kube", content: readFileSync(kube), mode: 0o755 },
           { path: "bin/kubectl", content: script, mode: 0o755 },
         ],
-        compression: "none",
       },
     ],
   });
