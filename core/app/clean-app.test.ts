@@ -5,13 +5,14 @@ import { cleanApp } from "./clean-app.ts";
 
 const forever = new AbortController().signal;
 
+async function refuse(): Promise<never> {
+  throw new FksError("Forbidden", "no");
+}
+
 /** The platform refuses everything about Machines, as it does with a weak token or an unpaid bill. */
 function refusing() {
   const world = appWorld();
-  const list = async (): Promise<never> => {
-    throw new FksError("Forbidden", "no");
-  };
-  return { ...world, machines: { ...world.machines, list } };
+  return { ...world, machines: { ...world.machines, list: refuse } };
 }
 
 test("a refusal is no proof that an App is gone", async () => {
