@@ -1,12 +1,11 @@
-import { createHash } from "node:crypto";
 import { FksError } from "#core/errors.ts";
 import type { Pod } from "#core/kube/pod.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { NodeEvents, PodEvent, PodEvents } from "#core/ports/pods.ts";
 import type { KubernetesClient } from "./client.ts";
 import { ignored } from "./decode.ts";
+import { eventObject } from "./event-object.ts";
 
-const MESSAGE_MAX_CHARS = 1_024;
 /** The API server forgets Events after an hour; telling an older one would bring it back. */
 const MAX_AGE_MS = 3_600_000;
 
@@ -70,24 +69,6 @@ function eventAbout(
   host: string,
   namespace: string,
 ): object {
-  const hash = createHash("sha256").update(`${about.uid}/${event.id}`).digest("hex").slice(0, 16);
-  return {
-    apiVersion: "v1",
-    kind: "Event",
-    metadata: {
-      name: `${about.name.slice(0, 236)}.${hash}`,
-      namespace,
-      ...(event.annotations === undefined ? {} : { annotations: event.annotations }),
-    },
-    involvedObject: about,
-    type: event.type,
-    reason: event.reason,
-    message: event.message.slice(0, MESSAGE_MAX_CHARS),
-    count: 1,
-    firstTimestamp: event.at,
-    lastTimestamp: event.at,
-    source: { component: "kubelet", host },
-    reportingComponent: "kubelet",
-    reportingInstance: host,
-  };
+  const source = { component: "kubelet", host };
+  return eventObject({ about, namespace, news: event, id: event.id, source });
 }

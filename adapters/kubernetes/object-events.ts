@@ -1,12 +1,11 @@
-import { createHash } from "node:crypto";
 import { FksError } from "#core/errors.ts";
 import type { Clock } from "#core/ports/clock.ts";
 import type { Log } from "#core/ports/log.ts";
 import type { EventObject, ObjectEvent, ObjectEvents } from "#core/ports/object-events.ts";
 import type { KubernetesClient } from "./client.ts";
 import { ignored } from "./decode.ts";
+import { eventObject, shortened } from "./event-object.ts";
 
-const MESSAGE_MAX_CHARS = 1_024;
 /** The API server forgets an Event after an hour; then the same news is told again. */
 const AGAIN_MS = 3_600_000;
 const TOLD_MAX = 5_000;
@@ -45,31 +44,17 @@ export function objectEvents(options: ObjectEventsOptions): ObjectEvents {
   };
 }
 
-/** The Event object. Its name is a function of object and news, so that telling it twice is one. */
 function eventFor(about: EventObject, event: ObjectEvent, component: string, nowMs: number) {
   const { apiVersion, kind, metadata } = about;
   const { name, namespace, uid } = metadata;
-  const { type, reason } = event;
-  const message = event.message.slice(0, MESSAGE_MAX_CHARS);
   const at = new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z");
-  const hash = createHash("sha256").update(`${uid}/${reason}/${message}`).digest("hex");
-  return {
-    apiVersion: "v1",
-    kind: "Event",
+  const involved = { apiVersion, kind, name, namespace, uid };
+  return eventObject({
+    about: involved,
     // Where kubectl looks for Events of what is in no namespace.
-    metadata: {
-      name: `${name.slice(0, 236)}.${hash.slice(0, 16)}`,
-      namespace: namespace ?? "default",
-    },
-    involvedObject: { apiVersion, kind, name, namespace, uid },
-    type,
-    reason,
-    message,
-    count: 1,
-    firstTimestamp: at,
-    lastTimestamp: at,
+    namespace: namespace ?? "default",
+    news: { ...event, at },
+    id: `${event.reason}/${shortened(event.message)}`,
     source: { component },
-    reportingComponent: component,
-    reportingInstance: component,
-  };
+  });
 }
