@@ -1,3 +1,4 @@
+import { isRequirementMet } from "../kube/label-selector.ts";
 import type { Node } from "../kube/node.ts";
 import type { NodeSelectorRequirement, NodeSelectorTerm } from "../kube/node-affinity.ts";
 import type { PodSpec } from "../kube/pod.ts";
@@ -34,19 +35,15 @@ function isTermMet(
 }
 
 function isMet({ key, operator, values = [] }: NodeSelectorRequirement, of: Fields): boolean {
-  const value = Object.hasOwn(of, key) ? of[key] : undefined;
   switch (operator) {
     case "Exists":
-      return value !== undefined;
     case "DoesNotExist":
-      return value === undefined;
     case "In":
-      return value !== undefined && values.includes(value);
     case "NotIn":
-      return value === undefined || !values.includes(value);
+      return isRequirementMet({ key, operator, values }, of);
     case "Gt":
     case "Lt":
-      return isBeyond(operator, value, values[0]);
+      return isBeyond(operator, Object.hasOwn(of, key) ? of[key] : undefined, values[0]);
     default:
       return false;
   }

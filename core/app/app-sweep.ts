@@ -1,11 +1,10 @@
-import { type Clock, sleep } from "../ports/clock.ts";
+import { SWEEP_MS, sweepEveryMinute } from "../controller/sweep.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Namespaces } from "../ports/namespaces.ts";
 import { appNameFor, originOf } from "./app-name.ts";
 import { type CleanDeps, cleanApp } from "./clean-app.ts";
 import { requireSameCluster } from "./same-cluster.ts";
-
-const SWEEP_MS = 60_000;
 
 interface AppSweepDeps extends CleanDeps {
   readonly namespaces: Namespaces;
@@ -19,15 +18,8 @@ interface AppSweepDeps extends CleanDeps {
  */
 export async function sweepApps(deps: AppSweepDeps, signal: AbortSignal): Promise<void> {
   const { clock, log } = deps;
-  const sweep = appSweeper(deps);
-  while (!signal.aborted) {
-    try {
-      await sweep(signal);
-    } catch (err) {
-      if (!signal.aborted) log.warn("sweep of apps failed", { err, retry_in_ms: SWEEP_MS });
-    }
-    await sleep(clock, SWEEP_MS, signal).catch(() => {});
-  }
+  const failure = "sweep of apps failed";
+  await sweepEveryMinute({ failure, pass: appSweeper(deps), clock, log }, signal);
 }
 
 /** One look; it remembers what the last one missed. */

@@ -11,7 +11,11 @@ export async function requireSameCluster(
   { namespaces, clusterUid }: SameClusterDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const { uid } = (await namespaces.read("kube-system", signal)).metadata;
-  if (uid === clusterUid) return;
-  throw new FksError("Conflict", `the control plane is cluster ${uid}, not ${clusterUid}`);
+  refuseOther((await namespaces.read("kube-system", signal)).metadata.uid, clusterUid);
+}
+
+/** Throws `Conflict` unless both are the same cluster's. */
+export function refuseOther(actual: string, clusterUid: string): void {
+  if (actual === clusterUid) return;
+  throw new FksError("Conflict", `the control plane is cluster ${actual}, not ${clusterUid}`);
 }

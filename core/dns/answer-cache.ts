@@ -1,5 +1,5 @@
 import { TYPE } from "./record.ts";
-import { UDP_MAX_BYTES } from "./respond.ts";
+import { UDP_MAX_BYTES, UDP_WITHOUT_EDNS_BYTES } from "./respond.ts";
 import type { Basis } from "./zone.ts";
 
 /**
@@ -29,7 +29,6 @@ const SETS = 8_192;
 const PLACES_PER_SET = 4;
 const HEADER_BYTES = 12;
 const EDNS_BYTES = 11;
-const UDP_WITHOUT_EDNS_BYTES = 512;
 /** A pointer to the question's name. */
 const TO_QUESTION = 0xc00c;
 const NOT_PLAIN = -1;

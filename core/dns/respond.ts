@@ -27,7 +27,7 @@ export type Transport = "udp" | "tcp";
 
 /** What fits into one packet on every path; larger answers are fetched over TCP. */
 export const UDP_MAX_BYTES = 1232;
-const UDP_WITHOUT_EDNS_BYTES = 512;
+export const UDP_WITHOUT_EDNS_BYTES = 512;
 export const TCP_MAX_BYTES = 65_535;
 /** 16 in its upper bits: a version of EDNS that we do not know. Source: RFC 6891, section 9. */
 const BAD_VERSION = { udpBytes: UDP_MAX_BYTES, version: 0, upperRcode: 1, wantsSignatures: false };

@@ -1,6 +1,7 @@
-import { FksError } from "../errors.ts";
+import { followForever } from "../controller/follow.ts";
+import type { FksError } from "../errors.ts";
 import type { MachineId } from "../fly/machine.ts";
-import { type Clock, sleep } from "../ports/clock.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { MachineProtocol } from "../ports/machine-protocol.ts";
 import type { MachineNames, ZoneMachine } from "./machine-names.ts";
@@ -18,9 +19,6 @@ interface ZoneKeeperOptions {
   readonly clock: Clock;
   readonly log: Log;
 }
-
-const RETRY_FIRST_MS = 100;
-const RETRY_MAX_MS = 5_000;
 
 /**
  * Keeps the names of Machines in step with their change stream; while it is lost they stay as they
@@ -68,25 +66,13 @@ export function zoneKeeper({ protocol, names, clock, log }: ZoneKeeperOptions): 
     names.drop(id);
   }
 
+  function onLost(err: FksError): void {
+    if (isSynced) log.warn("change stream lost, answering from what was seen last", { err });
+    else log.debug("change stream not there yet", { err });
+  }
+
   return {
     isSynced: () => isSynced,
-    async run(signal) {
-      let delayMs = RETRY_FIRST_MS;
-      while (!signal.aborted) {
-        try {
-          await follow(() => {
-            delayMs = RETRY_FIRST_MS;
-          }, signal);
-        } catch (error) {
-          if (signal.aborted) return;
-          if (!(error instanceof FksError)) throw error;
-          if (isSynced)
-            log.warn("change stream lost, answering from what was seen last", { err: error });
-          else log.debug("change stream not there yet", { err: error });
-        }
-        await sleep(clock, delayMs, signal).catch(() => {});
-        delayMs = Math.min(delayMs * 2, RETRY_MAX_MS);
-      }
-    },
+    run: (signal) => followForever({ follow, onLost, clock }, signal),
   };
 }

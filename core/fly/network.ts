@@ -104,13 +104,13 @@ function ipv4(value: number): string {
   return [24, 16, 8, 0].map((shift) => (value >>> shift) & 0xff).join(".");
 }
 
-/** One group of an IPv6 address as it is written: no leading zeros. */
 /** The id of the network that an address of ours is in; undefined for any other. Pure. */
 export function networkIdIn(address: string): string | undefined {
   const [, high, low] = /^\[?fdaa:([0-9a-f]{1,4}):([0-9a-f]{1,4}):/.exec(address) ?? [];
   return high && low && `${high.padStart(4, "0")}${low.padStart(4, "0")}`;
 }
 
+/** One group of an IPv6 address as it is written: no leading zeros. */
 function group(hex: string): string {
   return Number.parseInt(hex, 16).toString(16);
 }

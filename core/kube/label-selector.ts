@@ -1,6 +1,7 @@
 import { FksError } from "../errors.ts";
 
 type Labels = Readonly<Record<string, string>>;
+
 /** A selector as objects hold it. */
 export interface LabelSelector {
   readonly matchLabels: Labels;
@@ -36,11 +37,15 @@ export function selects(selector: LabelSelector, labels: Labels): boolean {
   const { matchLabels, matchExpressions } = selector;
   return (
     Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
-    matchExpressions.every((requirement) => isMet(requirement, labels))
+    matchExpressions.every((requirement) => isRequirementMet(requirement, labels))
   );
 }
 
-function isMet({ key, operator, values }: LabelRequirement, labels: Labels): boolean {
+/** Whether labels, or fields by their paths, are as the requirement wants them. Pure. */
+export function isRequirementMet(
+  { key, operator, values }: LabelRequirement,
+  labels: Labels,
+): boolean {
   const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
   switch (operator) {
     case "Exists":

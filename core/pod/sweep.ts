@@ -1,14 +1,13 @@
-import { FksError } from "../errors.ts";
+import { refuseOther } from "../app/same-cluster.ts";
+import { sweepEveryMinute } from "../controller/sweep.ts";
 import type { Apps } from "../ports/apps.ts";
-import { type Clock, sleep } from "../ports/clock.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { ClusterObjects } from "../ports/cluster.ts";
 import type { Log } from "../ports/log.ts";
 import type { Machines } from "../ports/machines.ts";
 import type { Pods } from "../ports/pods.ts";
 import { stampsOf } from "./identity.ts";
 import { orphansOf, type Suspect, suspectsFor } from "./orphans.ts";
-
-const SWEEP_MS = 60_000;
 
 export interface SweepDeps {
   readonly pods: Pods;
@@ -50,24 +49,16 @@ export function sweeper(deps: SweepDeps): Sweep {
 
 /** Sweeps every minute until `signal` aborts; a failed pass is a line in the log. */
 export async function sweepForever(deps: SweepDeps, signal: AbortSignal): Promise<void> {
-  const sweep = sweeper(deps);
-  while (!signal.aborted) {
-    try {
-      await sweep(signal);
-    } catch (err) {
-      if (!signal.aborted) deps.log.warn("sweep failed", { err, retry_in_ms: SWEEP_MS });
-    }
-    await sleep(deps.clock, SWEEP_MS, signal).catch(() => {});
-  }
+  const { clock, log } = deps;
+  const wanted = { failure: "sweep failed", pass: sweeper(deps), clock, log };
+  await sweepEveryMinute(wanted, signal);
 }
 
 async function wantSameCluster(
   { cluster, clusterUid }: SweepDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const actual = await cluster.clusterUid(signal);
-  if (actual === clusterUid) return;
-  throw new FksError("Conflict", `the control plane is cluster ${actual}, not ${clusterUid}`);
+  refuseOther(await cluster.clusterUid(signal), clusterUid);
 }
 
 async function allMachines({ apps, machines, clusterUid }: SweepDeps, signal: AbortSignal) {

@@ -1,11 +1,9 @@
 import { requireSameCluster } from "../app/same-cluster.ts";
+import { sweepEveryMinute } from "../controller/sweep.ts";
 import { FksError } from "../errors.ts";
 import type { Apps } from "../ports/apps.ts";
-import { sleep } from "../ports/clock.ts";
 import type { Namespaces } from "../ports/namespaces.ts";
 import { addressOf, type SettleDeps } from "./settle.ts";
-
-const SWEEP_MS = 60_000;
 
 export interface AddressSweepDeps extends SettleDeps {
   readonly namespaces: Namespaces;
@@ -21,14 +19,11 @@ export interface AddressSweepDeps extends SettleDeps {
  */
 export async function sweepAddresses(deps: AddressSweepDeps, signal: AbortSignal): Promise<void> {
   const { clock, log } = deps;
-  while (!signal.aborted) {
-    try {
-      await sweepOnce(deps, signal);
-    } catch (err) {
-      if (!signal.aborted) log.warn("sweep of addresses failed", { err, retry_in_ms: SWEEP_MS });
-    }
-    await sleep(clock, SWEEP_MS, signal).catch(() => {});
-  }
+  const failure = "sweep of addresses failed";
+  await sweepEveryMinute(
+    { failure, pass: (during) => sweepOnce(deps, during), clock, log },
+    signal,
+  );
 }
 
 export async function sweepOnce(deps: AddressSweepDeps, signal: AbortSignal): Promise<void> {

@@ -1,11 +1,8 @@
-import { FksError } from "../errors.ts";
-import { type Clock, sleep } from "../ports/clock.ts";
+import { followForever } from "../controller/follow.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { MachineProtocol } from "../ports/machine-protocol.ts";
 import type { Source } from "../ports/route-tables.ts";
-
-const RETRY_FIRST_MS = 100;
-const RETRY_MAX_MS = 5_000;
 
 interface MachineSourcesOptions {
   readonly protocol: Pick<MachineProtocol, "watch">;
@@ -47,22 +44,15 @@ export function machineSources(options: MachineSourcesOptions): MachineSources {
 
   return {
     all: () => [...sources.values()],
-    async run(signal) {
-      let delayMs = RETRY_FIRST_MS;
-      const onSynced = (): void => {
-        delayMs = RETRY_FIRST_MS;
-      };
-      while (!signal.aborted) {
-        try {
-          await follow(onSynced, signal);
-        } catch (error) {
-          if (signal.aborted) return;
-          if (!(error instanceof FksError)) throw error;
-          log.debug("change stream lost, Machines are where they were seen last", { err: error });
-        }
-        await sleep(clock, delayMs, signal).catch(() => {});
-        delayMs = Math.min(delayMs * 2, RETRY_MAX_MS);
-      }
-    },
+    run: (signal) =>
+      followForever(
+        {
+          follow,
+          onLost: (err) =>
+            log.debug("change stream lost, Machines are where they were seen last", { err }),
+          clock,
+        },
+        signal,
+      ),
   };
 }
