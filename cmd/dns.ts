@@ -1,11 +1,8 @@
-import { statSync } from "node:fs";
-import { join } from "node:path";
 import { Command } from "commander";
 import { hostNameservers } from "#adapters/dns/resolv-conf.ts";
 import { type DnsServer, dnsServer } from "#adapters/dns/server.ts";
 import { upstreamResolver } from "#adapters/dns/upstream.ts";
 import { type Readiness, serveRoleSocket } from "#adapters/host/role-socket.ts";
-import { machineProtocol } from "#adapters/machine-protocol/protocol.ts";
 import { aborted } from "#core/aborted.ts";
 import { type Answerer, answerer } from "#core/dns/answerer.ts";
 import { clusterNames } from "#core/dns/cluster-names.ts";
@@ -17,23 +14,19 @@ import { rateLimit } from "#core/dns/rate-limit.ts";
 import { CLUSTER_DOMAIN } from "#core/dns/zone.ts";
 import { type ZoneKeeper, zoneKeeper } from "#core/dns/zone-keeper.ts";
 import { ipInRange } from "#core/fly/ip.ts";
-import type { MachineChange } from "#core/fly/machine-protocol.ts";
 import { type NetworkPlan, networkPlanFor } from "#core/fly/network.ts";
 import { stampsOf } from "#core/pod/identity.ts";
-import { sleep } from "#core/ports/clock.ts";
-import { NETNS_DIR, withNetns } from "#embedded/machines-api/network/netns.ts";
+import { withNetns } from "#embedded/machines-api/network/netns.ts";
 import { type ClusterNamesKeeper, clusterNamesKeeper } from "./dns-cluster.ts";
 import { dnsMetrics } from "./dns-metrics.ts";
+import { embeddedChanges } from "./embedded-changes.ts";
 import { examples } from "./help.ts";
-import { embeddedUrl } from "./machines-access.ts";
 import { type Role, runRole, withConfigOptions } from "./role.ts";
+import { routerNetnsChanged } from "./router-netns.ts";
 import { together } from "./together.ts";
-import { readToken } from "./tokens.ts";
 import { untilThere } from "./until-there.ts";
 
 const PORT = 53;
-/** How often the router's namespace is looked at: one that was made anew needs new sockets. */
-const LOOK_MS = 1_000;
 /** Far more than a busy Pod asks, and few enough that one Pod cannot take the others' turns. */
 const QUERIES_PER_SECOND = 20_000;
 
@@ -108,7 +101,7 @@ function partsOf(role: Role, plan: NetworkPlan, signal: AbortSignal): Parts {
       return found !== undefined && stampsOf(found.machine)?.fks_namespace === namespace;
     },
   });
-  const machines = zoneKeeper({ protocol: changesOf(role), names, clock, log });
+  const machines = zoneKeeper({ protocol: embeddedChanges(role), names, clock, log });
   const services = clusterNamesKeeper(role, cluster);
   const zone = ownZone({
     machines: { names, isSynced: machines.isSynced },
@@ -146,17 +139,6 @@ function partsOf(role: Role, plan: NetworkPlan, signal: AbortSignal): Parts {
   return { names, machines, services, answerer: answers, metrics, looping: probes.looping };
 }
 
-function changesOf({ paths, clock }: Role) {
-  return {
-    /** Where the Machines API listens is read each time: after a crash it may be another port. */
-    async *watch(signal: AbortSignal): AsyncGenerator<MachineChange> {
-      const baseUrl = await embeddedUrl(paths.machinesApiFile);
-      const token = await readToken(paths.machineProtocolToken);
-      yield* machineProtocol({ baseUrl, token, clock }).watch(signal);
-    },
-  };
-}
-
 interface Names {
   readonly role: Role;
   readonly plan: NetworkPlan;
@@ -180,10 +162,7 @@ async function serveNames(names: Names, signal: AbortSignal): Promise<void> {
     );
     state.waiting = undefined;
     log.info("answering", { address: plan.resolver, netns: plan.routerNetns });
-    const before = namespaceOf(plan);
-    while (!signal.aborted && namespaceOf(plan) === before) {
-      await sleep(clock, LOOK_MS, signal).catch(() => {});
-    }
+    await routerNetnsChanged(plan, clock, signal);
     server.close();
   }
 }
@@ -198,12 +177,6 @@ function listen({ plan, parts }: Names, signal: AbortSignal): Promise<DnsServer>
     parts.answerer,
     signal,
   );
-}
-
-/** Which namespace stands behind the name now; `undefined` when there is none. */
-function namespaceOf({ routerNetns }: NetworkPlan): string | undefined {
-  const stat = statSync(join(NETNS_DIR, routerNetns), { throwIfNoEntry: false });
-  return stat && `${stat.dev}:${stat.ino}`;
 }
 
 function readinessOf({ waiting }: State, parts: Parts | undefined): Readiness {

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Command } from "commander";
-import { diskSpaceOf } from "#adapters/host/disk-space.ts";
 import { writeFile } from "#adapters/host/files.ts";
+import { fileSystemAt } from "#adapters/host/host-reading.ts";
 import { portChoice } from "#adapters/host/ports.ts";
 import { serveRoleSocket } from "#adapters/host/role-socket.ts";
 import { aborted } from "#core/aborted.ts";
@@ -119,7 +119,10 @@ async function partsFor(
     images: hostImages({ folder: paths.images, clock }),
     imageRoom: {
       thresholds: { high: config.imageGcHighThreshold, low: config.imageGcLowThreshold },
-      disk: () => diskSpaceOf(paths.dataDir),
+      disk() {
+        const { available, capacity } = fileSystemAt(paths.dataDir).bytes;
+        return { capacityBytes: capacity, availableBytes: available };
+      },
     },
     volumeFiles: hostVolumeFiles({ folder: paths.volumes, log }),
   };

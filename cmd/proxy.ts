@@ -6,7 +6,6 @@ import { objectEvents } from "#adapters/kubernetes/object-events.ts";
 import type { Rule } from "#adapters/kubernetes/rights.ts";
 import { serviceFrom } from "#adapters/kubernetes/service-codec.ts";
 import { watched } from "#adapters/kubernetes/watched.ts";
-import { machineProtocol } from "#adapters/machine-protocol/protocol.ts";
 import { nftPlaceFor } from "#adapters/nft/place.ts";
 import { nftPolicyRules } from "#adapters/nft/policies.ts";
 import { nftRouteTables } from "#adapters/nft/route-tables.ts";
@@ -14,14 +13,13 @@ import { nftIn } from "#adapters/nft/run-nft.ts";
 import { edgeListeners } from "#adapters/proxy/edge-listeners.ts";
 import { aborted } from "#core/aborted.ts";
 import { FksError } from "#core/errors.ts";
-import type { MachineChange } from "#core/fly/machine-protocol.ts";
 import { networkPlanFor, nodeAddressFor } from "#core/fly/network.ts";
 import { type MachineSources, machineSources } from "#core/service/machine-sources.ts";
 import { type RouteKeeper, routeKeeper } from "#core/service/route-keeper.ts";
 import { type RoutingTable, routingTable } from "#core/service/routing-table.ts";
 import { withNetns } from "#embedded/machines-api/network/netns.ts";
+import { embeddedChanges } from "./embedded-changes.ts";
 import { examples } from "./help.ts";
-import { embeddedUrl } from "./machines-access.ts";
 import { EDGE_RULES, edgePart, waysTo } from "./proxy-edge.ts";
 import { type ProxyMetrics, proxyMetrics } from "./proxy-metrics.ts";
 import { POLICY_RULES, type PolicyPart, policyPart } from "./proxy-policies.ts";
@@ -29,7 +27,6 @@ import { type Role, runRole, withConfigOptions } from "./role.ts";
 import { type RoleAccess, roleAccess } from "./role-access.ts";
 import { routerNetnsPath, watchRouterNetns } from "./router-netns.ts";
 import { together } from "./together.ts";
-import { readToken } from "./tokens.ts";
 
 /** The user name in the certificate of this role. */
 const USER = "fks-node-proxy";
@@ -113,7 +110,12 @@ function partsFor(role: Role, access: RoleAccess, metrics: ProxyMetrics): Parts 
     decode: endpointSliceFrom,
   });
   const table = routingTable({ services, slices });
-  const sources = sourcesOf(role, () => keeper.touch());
+  const sources = machineSources({
+    protocol: embeddedChanges(role),
+    onChange: () => keeper.touch(),
+    clock,
+    log,
+  });
   const tables = nftRouteTables({
     place: nftPlaceFor(plan, cluster.regions),
     netns: routerNetnsPath(plan),
@@ -187,18 +189,6 @@ async function sourcesOnceWanted(
 ): Promise<void> {
   await keeper.sourcesWanted(signal);
   if (!signal.aborted) await sources.run(signal);
-}
-
-function sourcesOf({ paths, clock, log }: Role, onChange: () => void): MachineSources {
-  const protocol = {
-    /** Where the Machines API listens is read each time: after a crash it may be another port. */
-    async *watch(signal: AbortSignal): AsyncGenerator<MachineChange> {
-      const baseUrl = await embeddedUrl(paths.machinesApiFile);
-      const token = await readToken(paths.machineProtocolToken);
-      yield* machineProtocol({ baseUrl, token, clock }).watch(signal);
-    },
-  };
-  return machineSources({ protocol, onChange, clock, log });
 }
 
 function waitsFor({ waiting, parts }: State): string | undefined {

@@ -21,13 +21,21 @@ export async function watchRouterNetns(
   { clock, onNew }: { readonly clock: Clock; readonly onNew: () => void },
   signal: AbortSignal,
 ): Promise<void> {
-  let before = identityOf(plan);
   while (!signal.aborted) {
+    await routerNetnsChanged(plan, clock, signal);
+    if (!signal.aborted) onNew();
+  }
+}
+
+/** Resolves once another namespace stands behind the router's name than now, or `signal` aborts. */
+export async function routerNetnsChanged(
+  plan: NetworkPlan,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const before = identityOf(plan);
+  while (!signal.aborted && identityOf(plan) === before) {
     await sleep(clock, LOOK_MS, signal).catch(() => {});
-    const now = identityOf(plan);
-    if (now === before) continue;
-    before = now;
-    onNew();
   }
 }
 

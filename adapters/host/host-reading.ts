@@ -35,7 +35,8 @@ export function memoryIn(meminfo: string): HostReading["memory"] {
   };
 }
 
-function fileSystemAt(folder: string): FileSystemReading {
+/** Of the file system that holds `folder`; available to whoever is not root, as `df` tells it. */
+export function fileSystemAt(folder: string): FileSystemReading {
   const { blocks, bavail, bsize, files, ffree } = statfsSync(folder);
   return {
     bytes: { available: bavail * bsize, capacity: blocks * bsize },
