@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { assert, constantFrom, dictionary, property, string } from "fast-check";
-import type { Service, ServicePort } from "../kube/service.ts";
+import { service } from "#test/fixtures/services.ts";
+import type { ServicePort } from "../kube/service.ts";
 import { edgeConfigFor } from "./edge-config.ts";
 
 const PORTS: readonly ServicePort[] = [
@@ -9,35 +10,12 @@ const PORTS: readonly ServicePort[] = [
   { name: "dns", protocol: "UDP", port: 53, targetPort: 53, nodePort: 0 },
 ];
 
-function read(annotations: Record<string, string>) {
-  const service: Service = {
-    metadata: {
-      name: "web",
-      namespace: "default",
-      uid: "u",
-      labels: {},
-      annotations: Object.fromEntries(
-        Object.entries(annotations).map(([key, value]) => [`service.fly.io/${key}`, value]),
-      ),
-    },
-    spec: {
-      type: "LoadBalancer",
-      clusterIP: "",
-      clusterIPs: [],
-      externalIPs: [],
-      ports: PORTS,
-      sessionAffinity: "None",
-      sessionAffinityTimeoutSeconds: 10_800,
-      publishNotReadyAddresses: false,
-      internalTrafficPolicy: "Cluster",
-      externalTrafficPolicy: "Cluster",
-      loadBalancerSourceRanges: [],
-      allocateLoadBalancerNodePorts: true,
-      healthCheckNodePort: 0,
-    },
-    status: { loadBalancer: { ingress: [] } },
-  };
-  return edgeConfigFor(service);
+function read(said: Record<string, string>) {
+  const made = service({ type: "LoadBalancer", clusterIP: "", clusterIPs: [], ports: PORTS });
+  const annotations = Object.fromEntries(
+    Object.entries(said).map(([key, value]) => [`service.fly.io/${key}`, value]),
+  );
+  return edgeConfigFor({ ...made, metadata: { ...made.metadata, annotations } });
 }
 
 test("without annotations every port passes bytes on", () => {

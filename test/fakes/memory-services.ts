@@ -1,6 +1,7 @@
 import { FksError } from "#core/errors.ts";
 import type { Service } from "#core/kube/service.ts";
 import type { Services } from "#core/ports/services.ts";
+import { service } from "#test/fixtures/services.ts";
 
 /** Services in memory; the watch lags until it is let on. */
 export interface MemoryServices extends Services {
@@ -24,9 +25,9 @@ export function memoryServices(): MemoryServices {
       signal.throwIfAborted();
       return stored.get(`${namespace}/${name}`);
     },
-    async annotate(service, annotations, signal) {
+    async annotate(about, annotations, signal) {
       signal.throwIfAborted();
-      const { namespace, name, uid } = service.metadata;
+      const { namespace, name, uid } = about.metadata;
       const found = stored.get(`${namespace}/${name}`);
       if (found === undefined) throw new FksError("NotFound", `no Service ${name}`);
       if (found.metadata.uid !== uid) throw new FksError("Conflict", "another Service");
@@ -54,23 +55,6 @@ export function memoryServices(): MemoryServices {
 }
 
 function aService(namespace: string, name: string, clusterIP: string, uid: string): Service {
-  return {
-    metadata: { namespace, name, uid, labels: {}, annotations: {} },
-    spec: {
-      type: "ClusterIP",
-      clusterIP,
-      clusterIPs: [clusterIP],
-      externalIPs: [],
-      ports: [],
-      sessionAffinity: "None",
-      sessionAffinityTimeoutSeconds: 10_800,
-      publishNotReadyAddresses: false,
-      internalTrafficPolicy: "Cluster",
-      externalTrafficPolicy: "Cluster",
-      loadBalancerSourceRanges: [],
-      allocateLoadBalancerNodePorts: true,
-      healthCheckNodePort: 0,
-    },
-    status: { loadBalancer: { ingress: [] } },
-  };
+  const made = service({ clusterIP, clusterIPs: [clusterIP], ports: [] }, name);
+  return { ...made, metadata: { ...made.metadata, namespace, uid } };
 }
