@@ -34,9 +34,13 @@ interface EventMeta {
 }
 
 /** An Event. Its name is a function of object and news, so that telling it twice is one. Pure. */
-export function eventObject({ about, namespace, news, id, source }: EventObjectOptions): {
-  readonly metadata: EventMeta;
-} {
+export function eventObject({
+  about,
+  namespace,
+  news,
+  id,
+  source,
+}: EventObjectOptions): EventObject {
   const hash = createHash("sha256").update(`${about.uid}/${id}`).digest("hex").slice(0, 16);
   const { type, reason, message, at, annotations } = news;
   return {
